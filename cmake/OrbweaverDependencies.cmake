@@ -1,0 +1,22 @@
+# Everything comes from Debian's packages; README.md says what each is for.
+find_package(Torch REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(OpenCV 4.6 REQUIRED COMPONENTS core imgproc imgcodecs dnn)
+find_package(CLI11 REQUIRED)
+find_package(Threads REQUIRED)
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+add_library(orbweaver_xxhash INTERFACE)
+target_include_directories(orbweaver_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
+target_link_libraries(orbweaver_xxhash INTERFACE ${XXHASH_LIBRARY})
+if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
+  find_package(GTest REQUIRED)
+endif()
+
+# LibTorch's own target names its include folder without SYSTEM, which would print its warnings as ours.
+add_library(orbweaver_libtorch INTERFACE)
+target_include_directories(orbweaver_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_compile_definitions(orbweaver_libtorch INTERFACE AT_PER_OPERATOR_HEADERS)
+target_link_libraries(orbweaver_libtorch INTERFACE ${TORCH_LIBRARIES})

@@ -1,0 +1,20 @@
+# orbweaver_add_test(NAME SOURCES ... [LIBRARIES ...] [TORCH])
+#
+# One GoogleTest executable is one ctest entry: starting a process linked to LibTorch costs half a second, so tests are
+# not started one by one. TORCH: the sources use tensors and share the precompiled header.
+function(orbweaver_add_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH" "" "SOURCES;LIBRARIES")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE orbweaver_framework GTest::gtest_main fmt::fmt ${arg_LIBRARIES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE ORBWEAVER_BUILD_DIR="${PROJECT_BINARY_DIR}"
+    ORBWEAVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ORBWEAVER_CLI="${PROJECT_BINARY_DIR}/bin/orbweaver")
+  if(arg_TORCH)
+    target_precompile_headers(${name} REUSE_FROM orbweaver_torch_pch)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()

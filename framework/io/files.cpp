@@ -1,0 +1,157 @@
+#include "framework/io/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  ~Descriptor() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+[[noreturn]] void fail_reading(const fs::path& path) {
+  throw InputError(fmt::format("{}: cannot be read: {}", path.string(), std::strerror(errno)));
+}
+
+int open_for_reading(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_reading(path);
+  struct stat info {};
+  if (fstat(descriptor, &info) == 0 && S_ISDIR(info.st_mode)) {
+    close(descriptor);
+    throw InputError(fmt::format("{}: is a folder, expected a file", path.string()));
+  }
+  return descriptor;
+}
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor descriptor(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() >= 0) fsync(descriptor.get());
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  const Descriptor descriptor(open_for_reading(path));
+  std::string content;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t count = read(descriptor.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_reading(path);
+    if (count == 0) return content;
+    content.append(buffer, static_cast<size_t>(count));
+  }
+}
+
+std::vector<std::string> read_lines(const fs::path& path) {
+  const std::string content = read_file(path);
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < content.size();) {
+    const size_t end = std::min(content.find('\n', begin), content.size());
+    size_t last = end;
+    if (last > begin && content[last - 1] == '\r') --last;
+    lines.emplace_back(content, begin, last - begin);
+    begin = end + 1;
+  }
+  return lines;
+}
+
+void write_all(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = write(descriptor, bytes.data(), std::min<size_t>(bytes.size(), 1 << 26));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw Error(std::strerror(errno));
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+}
+
+void write_atomically(const fs::path& path, const std::function<void(int)>& write) {
+  static std::atomic<unsigned> counter{0};
+  const fs::path folder = path.parent_path();
+  std::error_code error;
+  if (!folder.empty()) fs::create_directories(folder, error);
+  const fs::path temporary = folder / fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), counter++);
+  const auto fail = [&](const std::string& reason) {
+    unlink(temporary.c_str());
+    throw Error(fmt::format("{}: cannot be written: {}", path.string(), reason));
+  };
+  {
+    const Descriptor descriptor(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (descriptor.get() < 0) fail(std::strerror(errno));
+    try {
+      write(descriptor.get());
+    } catch (const std::exception& cause) {
+      fail(cause.what());
+    }
+    if (fsync(descriptor.get()) != 0) fail(std::strerror(errno));
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) fail(std::strerror(errno));
+  sync_folder(folder);
+}
+
+void write_atomically(const fs::path& path, std::string_view content) {
+  write_atomically(path, [&](int descriptor) { write_all(descriptor, std::as_bytes(std::span(content))); });
+}
+
+Hasher::Hasher() : state_(XXH3_createState()) { XXH3_128bits_reset(static_cast<XXH3_state_t*>(state_)); }
+Hasher::~Hasher() { XXH3_freeState(static_cast<XXH3_state_t*>(state_)); }
+
+Hasher& Hasher::add(std::span<const std::byte> bytes) {
+  XXH3_128bits_update(static_cast<XXH3_state_t*>(state_), bytes.data(), bytes.size());
+  return *this;
+}
+
+Hasher& Hasher::add(std::string_view text) {
+  const uint64_t size = text.size();
+  add(std::as_bytes(std::span(&size, 1)));
+  return add(std::as_bytes(std::span(text)));
+}
+
+std::string Hasher::hex() const {
+  const XXH128_hash_t hash = XXH3_128bits_digest(static_cast<const XXH3_state_t*>(state_));
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+std::string hash_bytes(std::span<const std::byte> bytes) { return Hasher().add(bytes).hex(); }
+std::string hash_text(std::string_view text) { return hash_bytes(std::as_bytes(std::span(text))); }
+std::string hash_file(const fs::path& path) { return hash_bytes(MappedFile(path).bytes()); }
+
+MappedFile::MappedFile(const fs::path& path) {
+  const Descriptor descriptor(open_for_reading(path));
+  struct stat info {};
+  if (fstat(descriptor.get(), &info) != 0) fail_reading(path);
+  size_ = static_cast<size_t>(info.st_size);
+  if (size_ == 0) return;
+  void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) fail_reading(path);
+  data_ = static_cast<const std::byte*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace orbweaver

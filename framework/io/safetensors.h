@@ -1,0 +1,52 @@
+// The safetensors format, without tensors: names, dtypes, shapes and bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/io/files.h"
+
+namespace orbweaver {
+
+/// One tensor's place: dtype as the format spells it ("F32", "F16", "BF16", "F64", "I64", "I32", "U8", "BOOL", ...).
+struct TensorEntry {
+  std::string dtype;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;  ///< row-major, little endian
+};
+
+/// Bytes of one element of a dtype. @throws InputError on an unknown dtype.
+size_t dtype_size(const std::string& dtype);
+
+/// A file open for reading, memory-mapped; entries stay valid while it lives.
+class SafetensorsFile {
+ public:
+  /// Checks the header against the file: sizes, overlaps, shapes. A checksum that `write_safetensors` left in the metadata
+  /// is verified. @throws InputError naming the file.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::map<std::string, TensorEntry>& tensors() const { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// @throws InputError when the file has no tensor of that name.
+  const TensorEntry& at(const std::string& name) const;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<MappedFile> map_;
+  std::map<std::string, TensorEntry> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// Writes atomically, tensors in name order and 8-byte aligned, with a checksum of the tensor data and the other metadata
+/// under the metadata key "orbweaver.checksum". The same content gives the same bytes.
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorEntry>& tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+}  // namespace orbweaver

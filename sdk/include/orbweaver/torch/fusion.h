@@ -1,0 +1,25 @@
+#pragma once
+
+#include "orbweaver/torch/module.h"
+
+namespace orbweaver {
+inline namespace v1 {
+
+/// One side's Representation to its embedding. Sides stay independent, so that a gallery can be indexed; each side has
+/// an instance of its own.
+class ORBWEAVER_API Fusion : public ModelComponent {
+ public:
+  static constexpr const char* kind = "fusion";
+  ~Fusion() override;
+
+  /// @return  [B, E], rows of unit length (zero rows stay zero).
+  virtual at::Tensor forward(const Representation& side) = 0;
+};
+
+/// Rows scaled to unit length.
+///
+/// Zero rows stay zero: the norm is clamped from below instead of having an epsilon added, which would shift every norm.
+ORBWEAVER_API at::Tensor l2_normalize(const at::Tensor& rows);
+
+}  // namespace v1
+}  // namespace orbweaver
