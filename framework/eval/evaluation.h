@@ -1,0 +1,79 @@
+// One evaluation: every row that a result must show, for both directions, from finished scores.
+//
+// A reranked row never stands alone. Before it come the plain rows (strict, duplicate-aware, and by the arbitrary tie
+// order that published numbers often use) and the identity reranker: source order as scores. Under the strict rule merely
+// breaking ties gains recall, so only what a reranker gains beyond the identity row is a gain.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/eval/metrics.h"
+#include "orbweaver/reranker.h"
+#include "orbweaver/value.h"
+
+namespace orbweaver {
+
+/// A reranker as the evaluation needs it; the plugin host's component or a test's function.
+struct EvaluatedReranker {
+  std::string id;             ///< "multivariate"
+  Value parameters;           ///< resolved (defaults filled in), as the record shows them
+  bool transductive = false;  ///< Reranker::transductive
+  std::function<Rankings(const RerankInput&)> rerank;
+};
+
+/// The views must stay valid during the call.
+struct EvaluationInput {
+  Scores i2t;                                ///< [I, T]: images as queries
+  std::optional<Scores> t2i;                 ///< [T, I]; absent: i2t transposed. Present where an interaction refines
+  std::span<const int64_t> caption_image;    ///< T entries: the image each caption describes
+  std::span<const int64_t> text_ids;         ///< T entries, equal for identical texts; empty: no duplicate-aware rows
+  Scores image_bank;                         ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
+  Scores text_bank;                          ///< [Tb, I]: of t2i (training captions)
+  std::vector<EvaluatedReranker> rerankers;
+};
+
+/// One line of the table.
+struct EvaluationRow {
+  std::string reranker;        ///< "none", "identity" or a component id
+  Value parameters;            ///< of the reranker; null for "none"
+  bool transductive = false;
+  TieRule tie_rule = TieRule::strict;
+  bool duplicate_aware = false;  ///< captions with identical text share their positives
+  RetrievalMetrics metrics;
+  /// Percent of queries with a match among the reranker's candidates; both 0 for "none".
+  double i2t_candidate_recall = 0, t2i_candidate_recall = 0;
+};
+
+/// Candidates of the identity reranker: more than any reported recall looks at.
+inline constexpr int64_t identity_candidates = 100;
+
+/// Rows in this order: none strict, none strict duplicate-aware, none arbitrary, identity strict, then for each reranker
+/// strict and strict duplicate-aware. The duplicate-aware rows are left out without `text_ids`.
+/// @throws ShapeError on sizes that do not fit; InputError on a score that is NaN or an image without captions; whatever
+/// a reranker throws.
+std::vector<EvaluationRow> evaluate(const EvaluationInput& input);
+
+/// {"reranker": "multivariate", "parameters": {...}, "transductive": true, "tie_rule": "strict",
+///  "duplicate_aware": false, "candidate_recall": {"i2t": ..., "t2i": ...}, "metrics": to_value(RetrievalMetrics)}
+Value to_value(const EvaluationRow& row);
+/// The rows as a list.
+Value to_value(std::span<const EvaluationRow> rows);
+
+/// Fixed-width text for a terminal, one line per row, ending in a newline. Parameters follow as footnotes.
+std::string format_table(std::span<const EvaluationRow> rows);
+
+/// The source order as scores: each query's `k` best items (ties broken by gallery index), scored k, k-1, ..., 1.
+Rankings identity_rerank(const Scores& scores, int64_t k = identity_candidates);
+
+/// Equal numbers for equal texts, in order of first appearance.
+std::vector<int64_t> text_ids_of(std::span<const std::string> texts);
+
+/// "strict" or "arbitrary".
+const char* tie_rule_name(TieRule rule);
+
+}  // namespace orbweaver
