@@ -1,0 +1,71 @@
+// What the commands share. Each command is one file that defines one of the functions below; main.cpp calls them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "orbweaver/value.h"
+
+namespace CLI {
+class App;
+}
+
+namespace orbweaver {
+
+/// Exit statuses of every command.
+enum ExitCode : int {
+  exit_done = 0,
+  exit_failed = 1,      ///< the run failed
+  exit_wrong_input = 2  ///< the user's input was wrong
+};
+
+/// Filled by the command that ran.
+struct CommandContext {
+  int exit_code = exit_done;
+};
+
+/// Each adds one subcommand, whose callback does the work and throws InputError (status 2) or any other exception
+/// (status 1) with one line for the user; main prints it.
+void add_train_command(CLI::App& app, CommandContext& context);
+void add_eval_command(CLI::App& app, CommandContext& context);
+void add_infer_command(CLI::App& app, CommandContext& context);
+void add_rerank_command(CLI::App& app, CommandContext& context);
+void add_data_command(CLI::App& app, CommandContext& context);
+void add_plugins_command(CLI::App& app, CommandContext& context);
+void add_config_command(CLI::App& app, CommandContext& context);
+
+/// A result for machines: JSON and a line end on standard output.
+void print_json(const Value& value);
+
+/// Whether standard error is a terminal.
+bool on_terminal();
+
+/// Progress on standard error: on a terminal one line that is rewritten, with rate and time left; otherwise a plain line
+/// now and then.
+///
+///   Progress progress("epoch 3", batches, "batches");
+///   progress.update(done, "loss 12.4");
+class Progress {
+ public:
+  /// @param total  units of work, 0 when unknown.
+  Progress(std::string what, int64_t total, std::string unit);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void update(int64_t done, const std::string& note = "");
+  /// The last state, on a line of its own. Called by the destructor where it was not called before.
+  void finish();
+
+ private:
+  void print();
+
+  using Clock = std::chrono::steady_clock;
+  std::string what_, unit_, note_;
+  int64_t total_, done_ = 0;
+  Clock::time_point start_, last_print_;
+  bool printed_ = false, finished_ = false;
+};
+
+}  // namespace orbweaver
