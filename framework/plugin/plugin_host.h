@@ -19,7 +19,7 @@ bool is_model_kind(const std::string& kind);
 /// A plugin that passed the gate and registered its components. It stays until the process ends: libraries are never
 /// unloaded, because an autograd graph can own plugin code that no pointer of ours sees.
 struct LoadedPlugin {
-  std::filesystem::path file;  ///< canonical
+  std::filesystem::path file;  ///< as it was found first
   std::string stem;            ///< "sog" of orbw_sog.so
   PluginManifest manifest;
   std::string hash;  ///< of the file's content (framework/io/files.h), for result records
