@@ -157,8 +157,10 @@ class FieldRef {
 template <class P>
 class ParamSpec {
  public:
-  template <class T>
-  FieldRef field(std::string name, T P::*member, std::string doc) {
+  /// `member` may belong to a base of P, so that structs can share fields.
+  template <class T, class Owner>
+    requires std::is_base_of_v<Owner, P>
+  FieldRef field(std::string name, T Owner::*member, std::string doc) {
     static_assert(!std::is_enum_v<T>, "give an enum's values their names: field(name, member, {{\"word\", value}}, doc)");
     return add(std::move(name), std::move(doc), detail::type_of<T>(), detail::to_value<T>(defaults_.*member),
                [member](void* params, const Value& value) {
@@ -167,9 +169,9 @@ class ParamSpec {
   }
 
   /// An enumeration: each value of the enum with the word that names it in a config.
-  template <class T>
-    requires std::is_enum_v<T>
-  FieldRef field(std::string name, T P::*member, std::vector<std::pair<std::string, T>> words, std::string doc) {
+  template <class T, class Owner>
+    requires(std::is_enum_v<T> && std::is_base_of_v<Owner, P>)
+  FieldRef field(std::string name, T Owner::*member, std::vector<std::pair<std::string, T>> words, std::string doc) {
     FieldType type;
     type.base = FieldType::Base::enumeration;
     Value default_value;

@@ -12,6 +12,8 @@ namespace orbweaver {
 inline namespace v1 {
 
 ModelComponent::~ModelComponent() = default;
+Parts ModelComponent::reads() const { return {}; }
+Parts Fusion::reads() const { return {.global = true}; }
 void ModelComponent::fit(std::span<const std::string>) {}
 std::string ModelComponent::extra_state() const { return {}; }
 void ModelComponent::load_extra_state(std::string_view state) {

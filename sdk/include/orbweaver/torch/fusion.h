@@ -12,6 +12,7 @@ class ORBWEAVER_API Fusion : public ModelComponent {
   static constexpr const char* kind = "fusion";
   ~Fusion() override;
 
+  Parts reads() const override;
   /// @return  [B, E], rows of unit length (zero rows stay zero).
   virtual at::Tensor forward(const Representation& side) = 0;
 };

@@ -21,7 +21,11 @@ class ORBWEAVER_API ModelComponent : public torch::nn::Module {
  public:
   ~ModelComponent() override;
 
-  /// @param texts  the distinct training captions (text side) or nothing (image side). Never validation or test data.
+  /// Parts of each side's Representation that this stage reads. Fusions read `global` unless they say otherwise, other
+  /// stages nothing.
+  virtual Parts reads() const;
+
+  /// @param texts  all training captions, in order (text side), or nothing (image side). Never validation or test data.
   virtual void fit(std::span<const std::string> texts);
   /// UTF-8 text that travels in the checkpoint; empty when there is none.
   virtual std::string extra_state() const;

@@ -28,6 +28,15 @@ struct Widths {
   int64_t global = 0, tokens = 0, nodes = 0, local = 0;
 };
 
+/// Parts of a Representation that a stage reads. The runtime makes and caches only what somebody reads, and refuses a
+/// model in which a part that is read is made by nobody.
+struct Parts {
+  bool global = false, tokens = false, nodes = false, local = false;
+  Parts operator|(const Parts& other) const {
+    return {global || other.global, tokens || other.tokens, nodes || other.nodes, local || other.local};
+  }
+};
+
 /// A batch of captions: ids [B, L] int64 padded with 0, lengths [B] int64 (1..L).
 struct TokenBatch {
   at::Tensor ids;

@@ -1,0 +1,125 @@
+// Configs: JSON files that extend one another, overridden on the command line, validated against the components' own
+// parameter descriptions.
+//
+// Merging: later wins; objects merge member by member, arrays replace, `plugins` unite. An object whose `use` names
+// another component than the one below it replaces that object whole, so that swapping a module never inherits its
+// predecessor's parameters.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "framework/data/dataset.h"
+#include "orbweaver/params.h"
+#include "orbweaver/value.h"
+
+namespace orbweaver {
+
+class PluginHost;
+
+/// The "train" object of a config.
+struct TrainParams {
+  enum class Optimizer { adam, adamw, sgd };
+  enum class Schedule { constant, step, cosine };
+  int64_t epochs = 20;
+  int64_t batch_size = 128;
+  Optimizer optimizer = Optimizer::adam;
+  double lr = 2e-4;
+  double weight_decay = 0;
+  double momentum = 0.9;
+  std::vector<double> betas{0.9, 0.999};
+  Schedule schedule = Schedule::constant;
+  int64_t step_epochs = 15;
+  double step_factor = 0.1;
+  double final_lr = 0;
+  double warmup_epochs = 0;
+  double clip_norm = 0;
+  int64_t early_stopping = 0;
+  int64_t validate_every = 1;
+  double checkpoint_every = 300;
+  int64_t threads = 0;
+  int64_t workers = 2;
+  bool drop_last = true;
+  static void describe(ParamSpec<TrainParams>& p);
+};
+
+/// The "eval" object of a config.
+struct EvalParams {
+  int64_t batch_size = 128;
+  int64_t chunk = 4096;
+  static void describe(ParamSpec<EvalParams>& p);
+};
+
+/// Where a component stands in a config, and what it was given.
+struct ComponentConfig {
+  std::string kind;     ///< "graph_builder"
+  std::string id;       ///< the value of `use`
+  std::string pointer;  ///< "/model/image/graph"
+  Value params;         ///< complete: defaults filled in, paths absolute
+  bool freeze = false;
+  double lr_scale = 1;
+  double weight = 1;                ///< of a loss, or of the interaction's score
+  int64_t shortlist = 100;          ///< interaction: candidates it rescores per query
+  int64_t hard_negatives = 8;       ///< interaction: negatives per positive in training
+  double temperature = 0.07;        ///< interaction: of its training softmax
+};
+
+struct SideConfig {
+  std::optional<ComponentConfig> encoder, detector, graph, graph_encoder;
+};
+
+struct Config {
+  std::string name;
+  int64_t seed = 1;
+  std::string device;
+  std::filesystem::path output;  ///< folder of run folders
+  std::filesystem::path cache;   ///< folder of the feature cache
+  DatasetParams dataset;
+  TrainParams train;
+  EvalParams eval;
+  int64_t embed_dim = 0, label_dim = 0;
+  std::filesystem::path synonyms;
+  SideConfig image, text;
+  std::optional<ComponentConfig> fusion, interaction;
+  std::vector<ComponentConfig> losses, rerankers;
+  /// The whole config as `config show` prints it: defaults filled in, paths absolute, nothing to extend.
+  Value resolved;
+};
+
+/// Merged JSON with the origin of every value, before any component is known.
+struct ConfigSource {
+  Value value;
+  /// JSON pointer -> file that wrote it ("--set" for the command line). A value without an entry has its parent's.
+  std::map<std::string, std::string> origins;
+  std::string file;  ///< the file that was asked for
+  const std::string& origin(std::string pointer) const;
+};
+
+/// Reads a file, what it extends, and applies overrides "a.b.0.c=value" in order (values are JSON, else strings).
+/// @throws InputError on a missing file, malformed JSON, a cycle, or an override whose path leads nowhere.
+ConfigSource read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+/// The folders of `plugin_paths`, absolute: what the PluginHost of this config searches.
+/// @throws InputError unless it is a list of strings.
+std::vector<std::filesystem::path> plugin_search_paths(const ConfigSource& source);
+
+/// How much of a config must be there.
+enum class Completeness {
+  full,     ///< a method that can be trained
+  partial   ///< a building block: only what is there is checked
+};
+
+/// Everything wrong with a config, one line each: "file: /pointer: message (kind id)". Loads the plugins it names.
+std::vector<std::string> config_problems(const ConfigSource& source, PluginHost& plugins, Completeness completeness);
+
+/// @throws InputError listing *all* problems, one line each.
+Config resolve_config(const ConfigSource& source, PluginHost& plugins);
+
+/// JSON Schema (draft 2020-12) of configs, with the components of all plugins that `plugins` can find.
+Value config_schema(PluginHost& plugins);
+
+}  // namespace orbweaver

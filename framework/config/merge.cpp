@@ -1,0 +1,198 @@
+// Reading, extending and overriding: from files to one merged value that knows where each part came from.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "framework/config/config.h"
+#include "framework/io/json.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* command_line = "--set";
+
+void forget_origins(std::map<std::string, std::string>& origins, const std::string& pointer) {
+  origins.erase(pointer);
+  const std::string inside = pointer + "/";
+  for (auto it = origins.lower_bound(inside); it != origins.end() && it->first.compare(0, inside.size(), inside) == 0;)
+    it = origins.erase(it);
+}
+
+/// Notes every value of a fresh subtree as written by `origin`.
+void note_origins(std::map<std::string, std::string>& origins, const Value& value, const std::string& pointer,
+                  const std::string& origin) {
+  origins[pointer] = origin;
+  if (value.is_object())
+    for (const auto& [key, member] : value.as_object()) note_origins(origins, member, pointer + "/" + key, origin);
+  if (value.is_list())
+    for (size_t i = 0; i < value.as_list().size(); ++i)
+      note_origins(origins, value.as_list()[i], fmt::format("{}/{}", pointer, i), origin);
+}
+
+bool names_another_component(const Value& below, const Value& above) {
+  const Value* old_use = below.find("use");
+  const Value* new_use = above.find("use");
+  return old_use && new_use && !(*old_use == *new_use);
+}
+
+/// Puts `above` on `target.value` at `pointer`; each value's origin comes from `origin_of`.
+void merge(ConfigSource& target, Value& below, const Value& above, const std::string& pointer, const ConfigSource& source) {
+  const auto take = [&](Value& place, const Value& value, const std::string& where) {
+    forget_origins(target.origins, where);
+    place = value;
+    const std::string inside = where + "/";
+    for (const auto& [known, origin] : source.origins)
+      if (known == where || known.compare(0, inside.size(), inside) == 0) target.origins[known] = origin;
+  };
+  if (!below.is_object() || !above.is_object() || names_another_component(below, above)) return take(below, above, pointer);
+  for (const auto& [key, value] : above.as_object()) {
+    const std::string where = pointer + "/" + key;
+    Value* old = below.find(key);
+    if (where == "/plugins" && old && old->is_list() && value.is_list()) {
+      for (const Value& plugin : value.as_list()) {
+        const auto& list = old->as_list();
+        if (std::find(list.begin(), list.end(), plugin) != list.end()) continue;
+        target.origins[fmt::format("{}/{}", where, list.size())] = source.origin(where);
+        old->push_back(plugin);
+      }
+    } else if (old) {
+      merge(target, *old, value, where, source);
+    } else {
+      take(below[key], value, where);
+    }
+  }
+}
+
+ConfigSource read_file_chain(const fs::path& file, std::vector<fs::path> chain) {
+  const fs::path identity = fs::weakly_canonical(file);
+  if (std::find(chain.begin(), chain.end(), identity) != chain.end())
+    throw InputError(fmt::format("{}: /extends: extends itself, by way of {}", file.string(), chain.back().string()));
+  chain.push_back(identity);
+
+  ConfigSource own;
+  own.file = file.string();
+  own.value = read_json(file);
+  if (!own.value.is_object())
+    throw InputError(fmt::format("{}: is {}, expected an object", file.string(), brief(own.value)));
+
+  std::vector<fs::path> bases;
+  if (const Value* extends = own.value.find("extends")) {
+    const auto add = [&](const Value& entry) {
+      if (!entry.is_string())
+        throw InputError(fmt::format("{}: /extends: is {}, expected a path or a list of paths", file.string(), brief(*extends)));
+      bases.push_back(file.parent_path() / entry.as_string());
+    };
+    if (extends->is_list())
+      for (const Value& entry : extends->as_list()) add(entry);
+    else
+      add(*extends);
+  }
+  own.value.erase("extends");
+  own.value.erase("$schema");
+  note_origins(own.origins, own.value, "", own.file);
+
+  ConfigSource merged;
+  merged.file = own.file;
+  merged.value = Value::object();
+  for (const fs::path& base : bases) {
+    if (!fs::exists(base))
+      throw InputError(fmt::format("{}: /extends: {} does not exist", file.string(), base.lexically_normal().string()));
+    const ConfigSource below = read_file_chain(base.lexically_normal(), chain);
+    merge(merged, merged.value, below.value, "", below);
+  }
+  merge(merged, merged.value, own.value, "", own);
+  return merged;
+}
+
+std::vector<std::string> split_path(std::string_view path) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    parts.emplace_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+Value override_value(const std::string& text) {
+  try {
+    return parse_json(text, command_line);
+  } catch (const InputError&) {
+    return Value(text);  // a bare word or path is a string
+  }
+}
+
+void apply_override(ConfigSource& source, const std::string& text) {
+  const size_t equals = text.find('=');
+  const auto fail = [&](const std::string& reason) { throw InputError(fmt::format("--set {}: {}", text, reason)); };
+  if (equals == std::string::npos || equals == 0) fail("expected PATH=VALUE, for example train.lr=0.0003");
+  const std::vector<std::string> parts = split_path(std::string_view(text).substr(0, equals));
+
+  // Walk to the innermost list or to the end; what remains is an object to be merged like a file's.
+  Value* place = &source.value;
+  std::string pointer;
+  std::vector<std::string> rest;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].empty()) fail("the path has an empty part");
+    if (place->is_list()) {
+      size_t index = 0;
+      const auto [end, error] = std::from_chars(parts[i].data(), parts[i].data() + parts[i].size(), index);
+      const size_t count = place->as_list().size();
+      if (error != std::errc() || end != parts[i].data() + parts[i].size() || index >= count)
+        fail(fmt::format("{} has {} entr{}; \"{}\" is no index into it", pointer, count, count == 1 ? "y" : "ies", parts[i]));
+      place = &place->as_list()[index];
+    } else if (place->is_object() || place->is_null()) {
+      Value* next = place->find(parts[i]);
+      if (!next || i + 1 == parts.size()) {
+        rest.assign(parts.begin() + static_cast<long>(i), parts.end());
+        break;
+      }
+      place = next;
+    } else {
+      fail(fmt::format("{} is {}, which has no members", pointer, brief(*place)));
+    }
+    pointer += "/" + parts[i];
+  }
+
+  Value value = override_value(text.substr(equals + 1));
+  for (auto part = rest.rbegin(); part != rest.rend(); ++part) {
+    Value object = Value::object();
+    object[*part] = std::move(value);
+    value = std::move(object);
+  }
+  ConfigSource above;
+  note_origins(above.origins, value, pointer, command_line);
+  if (place->is_null()) *place = Value::object();
+  const bool replaces_use = value.is_object() && names_another_component(*place, value);
+  merge(source, *place, value, pointer, above);
+  // The object itself still belongs to its file; only the members given here are the command line's.
+  if (!replaces_use && !rest.empty()) {
+    const std::string owner = source.file;
+    if (source.origins[pointer] == command_line) source.origins[pointer] = owner;
+  }
+}
+
+}  // namespace
+
+const std::string& ConfigSource::origin(std::string pointer) const {
+  for (;;) {
+    const auto found = origins.find(pointer);
+    if (found != origins.end()) return found->second;
+    if (pointer.empty()) return file;
+    pointer.resize(pointer.rfind('/'));
+  }
+}
+
+ConfigSource read_config(const fs::path& file, const std::vector<std::string>& overrides) {
+  if (fs::is_directory(file) && fs::exists(file / "config.json")) return read_config(file / "config.json", overrides);
+  if (!fs::exists(file)) throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
+  ConfigSource source = read_file_chain(file, {});
+  for (const std::string& text : overrides) apply_override(source, text);
+  return source;
+}
+
+}  // namespace orbweaver

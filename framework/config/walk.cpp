@@ -1,0 +1,117 @@
+#include "framework/config/walk.h"
+
+#include <fmt/format.h>
+
+namespace orbweaver {
+
+namespace config {
+namespace {
+
+struct ComponentKeys {
+  std::string use;
+  bool freeze = false;
+  double lr_scale = 1;
+
+  template <class P>
+  static void describe_common(ParamSpec<P>& p) {
+    p.field("use", &P::use, "Id of the component").required();
+    p.field("freeze", &P::freeze, "No gradients, evaluation mode");
+    p.field("lr_scale", &P::lr_scale, "Factor on the learning rate of its parameters").range(0, 1e6);
+  }
+  static void describe(ParamSpec<ComponentKeys>& p) { describe_common(p); }
+};
+
+struct LossKeys : ComponentKeys {
+  double weight = 1;
+  static void describe(ParamSpec<LossKeys>& p) {
+    describe_common(p);
+    p.field("weight", &LossKeys::weight, "Factor on this loss in the sum").range(0, 1e6);
+  }
+};
+
+struct InteractionKeys : ComponentKeys {
+  double weight = 0.5, temperature = 0.07;
+  int64_t shortlist = 100, hard_negatives = 8;
+  static void describe(ParamSpec<InteractionKeys>& p) {
+    describe_common(p);
+    p.field("weight", &InteractionKeys::weight, "Factor on its score, added to the cosine").range(0, 1e6);
+    p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores").range(1, 1 << 30);
+    p.field("hard_negatives", &InteractionKeys::hard_negatives, "Training: hardest negatives scored beside each positive")
+        .range(1, 1 << 20);
+    p.field("temperature", &InteractionKeys::temperature, "Training: temperature of the softmax over the scored pairs")
+        .range(1e-4, 100);
+  }
+};
+
+}  // namespace
+
+void SideSection::describe(ParamSpec<SideSection>& p) {
+  p.field("encoder", &SideSection::encoder, "Component: image_encoder or text_encoder");
+  p.field("detector", &SideSection::detector, "Component: detector (image side only)");
+  p.field("graph", &SideSection::graph, "Component: graph_builder");
+  p.field("graph_encoder", &SideSection::graph_encoder, "Component: graph_encoder");
+}
+
+void ModelSection::describe(ParamSpec<ModelSection>& p) {
+  p.field("embed_dim", &ModelSection::embed_dim, "Width of the shared embedding space").range(1, 1 << 16);
+  p.field("label_dim", &ModelSection::label_dim, "Width of the label embedding that both graph encoders share").range(1, 1 << 16);
+  p.field("synonyms", &ModelSection::synonyms, "Table of label and relation synonyms (JSON); none when empty");
+  p.field("image", &ModelSection::image, "The image side");
+  p.field("text", &ModelSection::text, "The text side");
+  p.field("fusion", &ModelSection::fusion, "Component: fusion, one instance per side");
+  p.field("interaction", &ModelSection::interaction, "Component: interaction on the shortlist");
+}
+
+void TopSection::describe(ParamSpec<TopSection>& p) {
+  p.field("name", &TopSection::name, "Name of the method in results");
+  p.field("seed", &TopSection::seed, "Seed of weights, order and dropout").range(0, 9e15);
+  p.field("device", &TopSection::device, "Where tensors live: cpu, cuda, cuda:1");
+  p.field("output", &TopSection::output, "Folder for run folders; default: runs in the working directory");
+  p.field("cache", &TopSection::cache, "Folder of the feature cache; default: ~/.cache/orbweaver");
+  p.field("dataset", &TopSection::dataset, "The data");
+  p.field("model", &TopSection::model, "The retrieval model");
+  p.field("loss", &TopSection::loss, "List of components: loss; their weighted sum is minimised");
+  p.field("rerank", &TopSection::rerank, "Component: reranker, or a list of them; each gets its own row");
+  p.field("train", &TopSection::train, "Training");
+  p.field("eval", &TopSection::eval, "Evaluation");
+  p.field("plugins", &TopSection::plugins, "Plugin libraries: stems (\"sog\") or absolute paths");
+  p.field("plugin_paths", &TopSection::plugin_paths, "Folders searched for plugin libraries");
+}
+
+std::vector<Place> component_places(const Value& config) {
+  std::vector<Place> places;
+  const auto add = [&](const std::string& kind, const std::string& pointer, const Value* value) {
+    if (value && !value->is_null()) places.push_back({kind, pointer, value});
+  };
+  if (const Value* model = config.find("model")) {
+    for (const std::string side : {"image", "text"}) {
+      const Value* section = model->find(side);
+      if (!section) continue;
+      const std::string at = "/model/" + side;
+      add(side + "_encoder", at + "/encoder", section->find("encoder"));
+      add("detector", at + "/detector", section->find("detector"));
+      add("graph_builder", at + "/graph", section->find("graph"));
+      add("graph_encoder", at + "/graph_encoder", section->find("graph_encoder"));
+    }
+    add("fusion", "/model/fusion", model->find("fusion"));
+    add("interaction", "/model/interaction", model->find("interaction"));
+  }
+  for (const auto& [key, kind] : {std::pair("loss", "loss"), std::pair("rerank", "reranker")}) {
+    const Value* entries = config.find(key);
+    const std::string at = std::string("/") + key;
+    if (entries && entries->is_list()) {
+      for (size_t i = 0; i < entries->as_list().size(); ++i) add(kind, fmt::format("{}/{}", at, i), &entries->as_list()[i]);
+    } else {
+      add(kind, at, entries);
+    }
+  }
+  return places;
+}
+
+const Schema& host_keys(const std::string& kind) {
+  static const Schema loss = schema_of<LossKeys>(), interaction = schema_of<InteractionKeys>(), other = schema_of<ComponentKeys>();
+  return kind == "loss" ? loss : kind == "interaction" ? interaction : other;
+}
+
+}  // namespace config
+}  // namespace orbweaver

@@ -1,0 +1,449 @@
+#include "framework/model/retrieval_model.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/model/check_outputs.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace {
+
+/// An empty module, to give the tree its branches.
+class Branch : public torch::nn::Module {
+ public:
+  using torch::nn::Module::Module;
+  void add(const std::string& name, std::shared_ptr<torch::nn::Module> module) {
+    register_module(name, std::move(module));
+  }
+};
+
+/// Each component draws its weights from a generator of its own, so that swapping one leaves the others' as they were.
+void seed_for(int64_t seed, const std::string& name) {
+  const std::string digest = hash_text(fmt::format("{}/{}", seed, name));
+  torch::manual_seed(std::stoull(digest.substr(0, 15), nullptr, 16));
+}
+
+const at::Tensor& part_of(const Representation& representation, const char* name) {
+  const std::string_view part(name);
+  return part == "global" ? representation.global : part == "tokens" ? representation.tokens
+       : part == "nodes"  ? representation.nodes  : part == "local"  ? representation.local : representation.embedding;
+}
+
+}  // namespace
+
+RetrievalModel::RetrievalModel(const Config& config, PluginHost& plugins)
+    : config_(config), plugins_(plugins), device_(config.device) {
+  if (!config_.synonyms.empty()) {
+    SynonymTables tables = SynonymTables::read(config_.synonyms);
+    labels_ = Vocabulary(std::move(tables.labels));
+    relations_ = Vocabulary(std::move(tables.relations));
+  }
+  const auto make = [&]<class I>(Hosted<I>& place, const std::optional<ComponentConfig>& part, const Inputs* inputs) {
+    if (!part) return;
+    seed_for(config_.seed, part->pointer);
+    place = create<I>(plugins_, part->id, part->params, inputs, part->pointer);
+  };
+  const Inputs image = base_inputs(Side::image), text = base_inputs(Side::text);
+  make(image_encoder_, config_.image.encoder, &image);
+  make(text_encoder_, config_.text.encoder, &text);
+  make(detector_, config_.image.detector, nullptr);
+  make(graphs_[0], config_.image.graph, nullptr);
+  make(graphs_[1], config_.text.graph, nullptr);
+  for (const Side side : {Side::image, Side::text}) {
+    const Hosted<GraphBuilder>& builder = graph_builder(side);
+    if (builder && !builder.get().serves(side))
+      throw InputError(fmt::format("{}: does not serve the {} side", builder.ref().where(), side_name(side)));
+  }
+}
+
+Inputs RetrievalModel::base_inputs(Side side) const {
+  Inputs inputs;
+  inputs.side = side;
+  inputs.embed_dim = config_.embed_dim;
+  return inputs;
+}
+
+void RetrievalModel::fit(const FitData& data) {
+  seed_for(config_.seed, "fit/image");
+  image_encoder_.call("fit", [](ImageEncoder& encoder) { encoder.fit({}); });
+  seed_for(config_.seed, "fit/text");
+  text_encoder_.call("fit", [&](TextEncoder& encoder) { encoder.fit(data.captions); });
+  labels_.fit(data.graph_names.labels);
+  relations_.fit(data.graph_names.relations);
+  assemble();
+  for (const Part& part : parts_) {
+    if (part.component == &image_encoder_.get() || part.component == &text_encoder_.get()) continue;
+    seed_for(config_.seed, "fit/" + part.name);
+    part.component->fit(data.captions);
+  }
+}
+
+void RetrievalModel::restore(const ExtraStates& states) {
+  const auto state_of = [&](const std::string& name) {
+    const auto found = states.find(name);
+    return found == states.end() ? std::string() : found->second;
+  };
+  image_encoder_.call("load_extra_state", [&](ImageEncoder& encoder) { encoder.load_extra_state(state_of("image.encoder")); });
+  text_encoder_.call("load_extra_state", [&](TextEncoder& encoder) { encoder.load_extra_state(state_of("text.encoder")); });
+  if (const std::string labels = state_of("labels"); !labels.empty()) labels_.load_state(labels);
+  if (const std::string relations = state_of("relations"); !relations.empty()) relations_.load_state(relations);
+  assemble();
+  for (const Part& part : parts_)
+    if (part.component != &image_encoder_.get() && part.component != &text_encoder_.get())
+      part.component->load_extra_state(state_of(part.name));
+}
+
+ExtraStates RetrievalModel::extra_states() const {
+  ExtraStates out;
+  for (const Part& part : parts_)
+    if (std::string state = part.component->extra_state(); !state.empty()) out[part.name] = std::move(state);
+  if (graphs_[0] || graphs_[1]) {
+    out["labels"] = labels_.state();
+    out["relations"] = relations_.state();
+  }
+  return out;
+}
+
+void RetrievalModel::assemble() {
+  auto root = std::make_shared<Branch>("model");
+  root_ = root;
+  const auto branch = [&](const char* name) {
+    auto child = std::make_shared<Branch>(name);
+    root->add(name, child);
+    return child;
+  };
+  const std::shared_ptr<Branch> sides[2] = {branch("image"), branch("text")};
+
+  Inputs inputs = base_inputs(Side::image);
+  inputs.image = image_encoder_.get().outputs();
+  inputs.text = text_encoder_.get().outputs();
+  if (graphs_[0]) inputs.image_node_features = graphs_[0].get().feature_width();
+  if (graphs_[1]) inputs.text_node_features = graphs_[1].get().feature_width();
+  inputs.label_count = labels_.size();
+  inputs.relation_count = relations_.size();
+  if (graphs_[0] || graphs_[1]) {
+    seed_for(config_.seed, "label_embedding");
+    torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(labels_.size(), config_.label_dim).padding_idx(0));
+    inputs.label_embedding = embedding.ptr();
+    root->add("label_embedding", embedding.ptr());
+  }
+
+  parts_.clear();
+  const auto adopt = [&](Branch& parent, const std::string& name, const std::string& full_name, auto& hosted,
+                         const ComponentConfig& config) {
+    parent.add(name, hosted.shared());
+    parts_.push_back({full_name, &config, &hosted.get()});
+  };
+  adopt(*sides[0], "encoder", "image.encoder", image_encoder_, *config_.image.encoder);
+  adopt(*sides[1], "encoder", "text.encoder", text_encoder_, *config_.text.encoder);
+
+  for (const Side side : {Side::image, Side::text}) {
+    const size_t s = index(side);
+    inputs.side = side;
+    const auto& part = side_config(side).graph_encoder;
+    if (!part) continue;
+    seed_for(config_.seed, part->pointer);
+    graph_encoders_[s] = create<GraphEncoder>(plugins_, part->id, part->params, &inputs, part->pointer);
+    const Widths made = graph_encoders_[s].get().outputs();
+    Widths& widths = side == Side::image ? inputs.image : inputs.text;
+    widths.nodes = made.nodes;
+    widths.local = made.local;
+    adopt(*sides[s], "graph_encoder", std::string(side_name(side)) + ".graph_encoder", graph_encoders_[s], *part);
+  }
+  widths_[0] = inputs.image;
+  widths_[1] = inputs.text;
+
+  for (const Side side : {Side::image, Side::text}) {
+    const size_t s = index(side);
+    inputs.side = side;
+    seed_for(config_.seed, config_.fusion->pointer + "/" + side_name(side));
+    fusions_[s] = create<Fusion>(plugins_, config_.fusion->id, config_.fusion->params, &inputs, config_.fusion->pointer);
+    adopt(*sides[s], "fusion", std::string(side_name(side)) + ".fusion", fusions_[s], *config_.fusion);
+    const Parts reads = fusions_[s].get().reads();
+    check_reads(fusions_[s].ref(), reads, widths_[s], side);
+    reads_ = reads_ | reads;
+  }
+  const auto add_reader = [&](const auto& hosted) {
+    const Parts reads = hosted.get().reads();
+    for (const Side side : {Side::image, Side::text}) check_reads(hosted.ref(), reads, widths_[index(side)], side);
+    reads_ = reads_ | reads;
+  };
+  if (config_.interaction) {
+    const ComponentConfig& part = *config_.interaction;
+    seed_for(config_.seed, part.pointer);
+    interaction_ = create<Interaction>(plugins_, part.id, part.params, &inputs, part.pointer);
+    adopt(*root, "interaction", "interaction", interaction_, part);
+    add_reader(interaction_);
+  }
+  const std::shared_ptr<Branch> loss_branch = branch("loss");
+  losses_.clear();
+  for (size_t i = 0; i < config_.losses.size(); ++i) {
+    const ComponentConfig& part = config_.losses[i];
+    seed_for(config_.seed, part.pointer);
+    losses_.push_back(create<Loss>(plugins_, part.id, part.params, &inputs, part.pointer));
+    adopt(*loss_branch, std::to_string(i), fmt::format("loss.{}", i), losses_.back(), part);
+    add_reader(losses_.back());
+  }
+  apply_freezing();
+  root_->to(device_);
+}
+
+void RetrievalModel::check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const {
+  const SideConfig& config = side_config(side);
+  const auto check = [&](bool read, int64_t width, const char* part, const char* pointer,
+                         const std::optional<ComponentConfig>& maker) {
+    if (!read || width > 0) return;
+    throw InputError(fmt::format("{}: reads `{}` of the {} side, but {}", reader.where(), part, side_name(side),
+                                 maker ? fmt::format("{} ({} {}) does not make it", maker->pointer, maker->kind, maker->id)
+                                       : fmt::format("nothing makes it; add /model/{}/{}", side_name(side), pointer)));
+  };
+  check(reads.global, made.global, "global", "encoder", config.encoder);
+  check(reads.tokens, made.tokens, "tokens", "encoder", config.encoder);
+  check(reads.nodes, made.nodes, "nodes", "graph_encoder", config.graph_encoder);
+  check(reads.local, made.local, "local", "graph_encoder", config.graph_encoder);
+}
+
+void RetrievalModel::apply_freezing() {
+  for (const Part& part : parts_) {
+    if (!part.config->freeze) continue;
+    for (at::Tensor& parameter : part.component->parameters()) parameter.requires_grad_(false);
+    part.component->eval();
+  }
+}
+
+void RetrievalModel::train(bool on) {
+  training_ = on;
+  root_->train(on);
+  for (const Part& part : parts_)
+    if (part.config->freeze) part.component->eval();
+}
+
+void RetrievalModel::to(const at::Device& device) {
+  device_ = device;
+  root_->to(device);
+}
+
+TensorMap RetrievalModel::state() const {
+  TensorMap out;
+  for (const auto& item : root_->named_parameters()) out[item.key()] = item.value();
+  for (const auto& item : root_->named_buffers()) out[item.key()] = item.value();
+  return out;
+}
+
+void RetrievalModel::load_state(const TensorMap& state, const std::string& source) {
+  const TensorMap own = this->state();
+  std::vector<std::string> problems;
+  for (const auto& [name, tensor] : own) {
+    const auto found = state.find(name);
+    if (found == state.end())
+      problems.push_back(fmt::format("{} is missing", name));
+    else if (found->second.sizes() != tensor.sizes())
+      problems.push_back(fmt::format("{} is [{}], expected [{}]", name, fmt::join(found->second.sizes(), ", "),
+                                     fmt::join(tensor.sizes(), ", ")));
+  }
+  for (const auto& [name, tensor] : state)
+    if (!own.count(name)) problems.push_back(fmt::format("{} is not expected", name));
+  if (!problems.empty())
+    throw InputError(fmt::format("{}: does not fit the model of this config: {}", source, fmt::join(problems, "; ")));
+  at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own) const_cast<at::Tensor&>(tensor).copy_(state.at(name));
+}
+
+std::vector<RetrievalModel::ParameterGroup> RetrievalModel::parameter_groups() const {
+  const auto scale_of = [&](const std::string& name) {
+    for (const Part& part : parts_)
+      if (name.rfind(part.name + ".", 0) == 0) return part.config->lr_scale;
+    return 1.0;
+  };
+  std::map<double, ParameterGroup> groups;
+  for (const auto& item : root_->named_parameters()) {
+    if (!item.value().requires_grad()) continue;
+    const double scale = scale_of(item.key());
+    groups[scale].lr_scale = scale;
+    groups[scale].parameters.emplace_back(item.key(), item.value());
+  }
+  std::vector<ParameterGroup> out;
+  for (auto& [scale, group] : groups) out.push_back(std::move(group));
+  return out;
+}
+
+bool RetrievalModel::encoder_is_frozen(Side side) const {
+  const ComponentConfig& part = *side_config(side).encoder;
+  const ModelComponent& encoder = side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
+  return part.freeze || encoder.parameters().empty();
+}
+
+Representation RetrievalModel::checked_encoder_output(Side side, Representation output, int64_t batch) {
+  const ComponentRef& ref = side == Side::image ? image_encoder_.ref() : text_encoder_.ref();
+  const Widths& made = widths_[index(side)];
+  // Values are checked outside training only: inside, the loss shows a fault at once, and find_fault then names it.
+  const Finite finite = training_ ? Finite::unchecked : Finite::required;
+  Representation kept;
+  if (made.global > 0) check_output(ref, "global", output.global, {batch, made.global}, true, finite);
+  if (made.tokens > 0) check_output(ref, "tokens", output.tokens, {batch, -1, made.tokens}, true, finite);
+  if (reads_.global) kept.global = output.global;
+  if (reads_.tokens) {
+    kept.tokens = output.tokens;
+    kept.token_mask = output.token_mask;
+  }
+  return kept;
+}
+
+Representation RetrievalModel::encode_images(const at::Tensor& images) {
+  const at::AutoGradMode gradients(at::GradMode::is_enabled() && !encoder_is_frozen(Side::image));
+  Representation output = image_encoder_.call("forward", [&](ImageEncoder& encoder) { return encoder.forward(images); });
+  return checked_encoder_output(Side::image, std::move(output), images.size(0));
+}
+
+Representation RetrievalModel::encode_texts(const TokenBatch& tokens) {
+  const at::AutoGradMode gradients(at::GradMode::is_enabled() && !encoder_is_frozen(Side::text));
+  Representation output = text_encoder_.call("forward", [&](TextEncoder& encoder) { return encoder.forward(tokens); });
+  return checked_encoder_output(Side::text, std::move(output), tokens.ids.size(0));
+}
+
+void RetrievalModel::complete(Side side, Representation& representation, const GraphBatch& graphs) {
+  const size_t s = index(side);
+  const Finite finite = training_ ? Finite::unchecked : Finite::required;
+  int64_t batch = representation.global.defined() ? representation.global.size(0)
+                  : representation.tokens.defined() ? representation.tokens.size(0) : -1;
+  if (graph_encoders_[s]) {
+    batch = graphs.mask.size(0);
+    Representation made = graph_encoders_[s].call("forward", [&](GraphEncoder& encoder) { return encoder.forward(graphs); });
+    const ComponentRef& ref = graph_encoders_[s].ref();
+    if (widths_[s].nodes > 0) check_output(ref, "nodes", made.nodes, {batch, graphs.mask.size(1), widths_[s].nodes}, true, finite);
+    if (widths_[s].local > 0) check_output(ref, "local", made.local, {batch, widths_[s].local}, true, finite);
+    representation.nodes = made.nodes;
+    representation.node_mask = made.node_mask.defined() ? made.node_mask : graphs.mask;
+    representation.local = made.local;
+  }
+  representation.embedding = fusions_[s].call("forward", [&](Fusion& fusion) { return fusion.forward(representation); });
+  check_output(fusions_[s].ref(), "embedding", representation.embedding, {batch, config_.embed_dim}, true, finite);
+}
+
+GraphBatch RetrievalModel::collate(Side side, std::span<const Graph* const> graphs) const {
+  return to_device(orbweaver::collate(graphs, graph_builder(side).get().feature_width(), labels_, relations_), device_);
+}
+
+at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
+  const ComponentConfig& part = *config_.interaction;
+  const int64_t size = batch.scores.size(0), k = std::min(part.hard_negatives, size - 1);
+  const at::Tensor candidates = batch.scores.detach().masked_fill(batch.negatives.logical_not(), -INFINITY);
+  const at::Tensor self = at::arange(size, batch.scores.options().dtype(at::kLong));
+  const auto direction_loss = [&](const at::Tensor& rows, bool images_are_queries) {
+    const auto [values, hardest] = rows.topk(k, 1);
+    const at::Tensor others = at::cat({self.unsqueeze(1), hardest}, 1);  // [B, 1 + k], the positive first
+    const at::Tensor queries = self.unsqueeze(1).expand_as(others);
+    const at::Tensor pairs = images_are_queries ? at::stack({queries, others}, 2) : at::stack({others, queries}, 2);
+    const at::Tensor scores = interaction_.call("score_pairs", [&](Interaction& interaction) {
+      return interaction.score_pairs(batch.image, batch.text, pairs.reshape({-1, 2}));
+    });
+    check_output(interaction_.ref(), "scores", scores, {size * (1 + k)}, true, Finite::unchecked);
+    // A row can have fewer than k negatives; places filled by a masked pair leave the softmax.
+    const at::Tensor missing = at::cat({at::zeros({size, 1}, values.options().dtype(at::kBool)), values == -INFINITY}, 1);
+    const at::Tensor logits = (scores.view({size, 1 + k}) / part.temperature).masked_fill(missing, -INFINITY);
+    return -logits.log_softmax(1).select(1, 0).mean();
+  };
+  return (direction_loss(candidates, true) + direction_loss(candidates.t(), false)) / 2;
+}
+
+RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {
+  batch.scores = batch.image.embedding.matmul(batch.text.embedding.t());
+  batch.negatives = negative_mask(batch.image_ids, batch.token_hashes);
+  BatchLoss out;
+  const auto add = [&](const at::Tensor& term) { out.total = out.total.defined() ? out.total + term : term; };
+  for (size_t i = 0; i < losses_.size(); ++i) {
+    const Hosted<Loss>& loss = losses_[i];
+    const LossOutput made = loss.call("forward", [&](Loss& component) { return component.forward(batch); });
+    check_output(loss.ref(), "total", made.total, {}, true, Finite::unchecked);
+    add(made.total * config_.losses[i].weight);
+    for (const auto& [name, value] : made.parts) out.parts.emplace_back(loss.ref().id + "." + name, value.detach());
+  }
+  if (interaction_) {
+    const at::Tensor term = interaction_loss(batch);
+    add(term);
+    out.parts.emplace_back("interaction", term.detach());
+  }
+  return out;
+}
+
+void RetrievalModel::find_fault(const LossInput& batch) const {
+  for (const Side side : {Side::image, Side::text}) {
+    const size_t s = index(side);
+    const Representation& representation = side == Side::image ? batch.image : batch.text;
+    const ComponentRef& encoder = side == Side::image ? image_encoder_.ref() : text_encoder_.ref();
+    const auto check = [&](const ComponentRef& ref, const char* name) {
+      const at::Tensor& tensor = part_of(representation, name);
+      if (tensor.defined()) check_output(ref, name, tensor, tensor.sizes().vec(), true);
+    };
+    check(encoder, "global");
+    check(encoder, "tokens");
+    if (graph_encoders_[s]) {
+      check(graph_encoders_[s].ref(), "nodes");
+      check(graph_encoders_[s].ref(), "local");
+    }
+    check(fusions_[s].ref(), "embedding");
+  }
+}
+
+namespace {
+
+/// Component, parameters, plugin and the content of every file that a parameter names. Files beside it with the same stem
+/// count too: a Darknet network is two files, of which a config may name one.
+void add_identity(Hasher& hasher, const ComponentConfig& config, PluginHost& plugins) {
+  const Component& component = plugins.find(config.kind, config.id);
+  hasher.add(std::string_view(config.kind)).add(std::string_view(config.id));
+  hasher.add(std::string_view(PluginHost::plugin_of(component).hash));
+  Value params = config.params;
+  for (const Field& field : component.parameters.fields) {
+    if (field.type.base != FieldType::Base::path) continue;
+    const Value* value = params.find(field.name);
+    if (!value || !value->is_string() || value->as_string().empty()) continue;
+    const std::filesystem::path file = value->as_string();
+    params[field.name] = Value("");  // where it lies does not matter
+    if (!std::filesystem::is_regular_file(file)) continue;
+    std::map<std::string, std::string> hashes;
+    for (const auto& entry : std::filesystem::directory_iterator(file.parent_path()))
+      if (entry.is_regular_file() && entry.path().stem() == file.stem())
+        hashes[entry.path().filename().string()] = hash_file(entry.path());
+    for (const auto& [name, hash] : hashes) hasher.add(std::string_view(name)).add(std::string_view(hash));
+  }
+  hasher.add(std::string_view(to_json(params, -1)));
+}
+
+}  // namespace
+
+std::string RetrievalModel::encoder_identity(Side side) const {
+  Hasher hasher;
+  add_identity(hasher, *side_config(side).encoder, plugins_);
+  const ModelComponent& encoder = side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
+  TensorMap tensors;
+  for (const auto& item : encoder.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : encoder.named_buffers()) tensors[item.key()] = item.value();
+  hasher.add(std::string_view(hash_tensors(tensors)));
+  hasher.add(std::string_view(encoder.extra_state()));
+  if (side == Side::image) {
+    const ImageInput input = image_input();
+    hasher.add(std::string_view(fmt::format("{}x{} {} {} {} {}", input.height, input.width, static_cast<int>(input.resize),
+                                            static_cast<int>(input.interpolation), fmt::join(input.mean, ","),
+                                            fmt::join(input.std, ","))));
+  }
+  return hasher.hex();
+}
+
+std::string RetrievalModel::graph_identity(Side side) const {
+  Hasher hasher;
+  add_identity(hasher, *side_config(side).graph, plugins_);
+  if (side == Side::image && config_.image.detector) add_identity(hasher, *config_.image.detector, plugins_);
+  return hasher.hex();
+}
+
+}  // namespace orbweaver

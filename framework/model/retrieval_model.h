@@ -1,0 +1,138 @@
+// A retrieval method assembled from components: both sides, fusion, interaction and losses, as one module tree.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/config/config.h"
+#include "framework/model/graph_batch.h"
+#include "framework/model/tensor_file.h"
+#include "framework/model/vocabulary.h"
+#include "framework/plugin/hosted.h"
+#include "orbweaver/torch/fusion.h"
+#include "orbweaver/torch/graph_encoder.h"
+#include "orbweaver/torch/image_encoder.h"
+#include "orbweaver/torch/interaction.h"
+#include "orbweaver/torch/loss.h"
+#include "orbweaver/torch/text_encoder.h"
+
+namespace orbweaver {
+
+/// What the components learnt that is no tensor, by name ("text.encoder", "labels", "relations").
+using ExtraStates = std::map<std::string, std::string>;
+
+/// What is fitted on training data before the first step.
+struct FitData {
+  std::vector<std::string> captions;
+  GraphNames graph_names;  ///< of both sides together
+};
+
+/// The components stand in three groups by when they can be made: encoders and graph builders at construction; what
+/// depends on their fitted widths in `fit` or `restore`, one of which must be called before anything else.
+///
+/// Names in the module tree, and so in checkpoints: image.encoder, image.graph_encoder, image.fusion, the same under
+/// text, label_embedding, interaction, loss.0, loss.1, ...
+class RetrievalModel {
+ public:
+  /// @throws InputError naming both components where a stage needs what nobody makes (at fit or restore).
+  RetrievalModel(const Config& config, PluginHost& plugins);
+
+  void fit(const FitData& data);
+  void restore(const ExtraStates& states);
+  ExtraStates extra_states() const;
+
+  /// Parameters and buffers by name.
+  TensorMap state() const;
+  /// @param source  file named in errors.
+  /// @throws InputError listing missing, unexpected and mis-shaped names.
+  void load_state(const TensorMap& state, const std::string& source);
+
+  /// Training or evaluation mode; frozen components stay in evaluation mode.
+  void train(bool on);
+  void to(const at::Device& device);
+  const at::Device& device() const { return device_; }
+  torch::nn::Module& root() { return *root_; }
+
+  struct ParameterGroup {
+    double lr_scale = 1;
+    std::vector<std::pair<std::string, at::Tensor>> parameters;
+  };
+  /// Trainable parameters by lr_scale, frozen ones left out.
+  std::vector<ParameterGroup> parameter_groups() const;
+
+  /// Encoder outputs alone, with only the parts that a later stage reads. A frozen encoder makes no gradients.
+  Representation encode_images(const at::Tensor& images);
+  Representation encode_texts(const TokenBatch& tokens);
+  /// Adds the graph's parts and the embedding to an encoder's output.
+  void complete(Side side, Representation& representation, const GraphBatch& graphs);
+
+  bool encoder_is_frozen(Side side) const;
+  bool has_graphs(Side side) const { return static_cast<bool>(graph_builder(side)); }
+  GraphBatch collate(Side side, std::span<const Graph* const> graphs) const;
+
+  /// Scores of a batch and the weighted sum of all losses, the interaction's among them.
+  struct BatchLoss {
+    at::Tensor total;
+    std::vector<std::pair<std::string, at::Tensor>> parts;
+  };
+  BatchLoss loss(LossInput& batch);
+
+  /// Checks every output of the batch for values that are not finite; names the first component at fault.
+  void find_fault(const LossInput& batch) const;
+
+  ImageInput image_input() const { return image_encoder_.get().input(); }
+  const Hosted<TextEncoder>& text_encoder() const { return text_encoder_; }
+  const Hosted<ImageEncoder>& image_encoder() const { return image_encoder_; }
+  const Hosted<GraphBuilder>& graph_builder(Side side) const { return graphs_[index(side)]; }
+  const Hosted<Detector>& detector() const { return detector_; }
+  const Hosted<Interaction>& interaction() const { return interaction_; }
+  const Config& config() const { return config_; }
+  /// Parts of each encoder's output that later stages read and that exist.
+  const Parts& reads() const { return reads_; }
+  /// Identity of an encoder for caches: component, parameters, plugin, weights files and tensor values.
+  std::string encoder_identity(Side side) const;
+  /// Identity of a graph builder, and of the detector when it makes the objects.
+  std::string graph_identity(Side side) const;
+
+ private:
+  static size_t index(Side side) { return side == Side::image ? 0 : 1; }
+  const SideConfig& side_config(Side side) const { return side == Side::image ? config_.image : config_.text; }
+  Inputs base_inputs(Side side) const;
+  void assemble();
+  void check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const;
+  void apply_freezing();
+  Representation checked_encoder_output(Side side, Representation output, int64_t batch);
+  at::Tensor interaction_loss(const LossInput& batch);
+
+  Config config_;
+  PluginHost& plugins_;
+  at::Device device_ = at::Device(at::kCPU);
+  bool training_ = false;
+
+  std::shared_ptr<torch::nn::Module> root_;
+  Hosted<ImageEncoder> image_encoder_;
+  Hosted<TextEncoder> text_encoder_;
+  Hosted<Detector> detector_;
+  Hosted<GraphBuilder> graphs_[2];
+  Hosted<GraphEncoder> graph_encoders_[2];
+  Hosted<Fusion> fusions_[2];
+  Hosted<Interaction> interaction_;
+  std::vector<Hosted<Loss>> losses_;
+  Vocabulary labels_, relations_;
+  Parts reads_;
+  Widths widths_[2];
+
+  struct Part {
+    std::string name;
+    const ComponentConfig* config;
+    ModelComponent* component;
+  };
+  std::vector<Part> parts_;
+};
+
+}  // namespace orbweaver
