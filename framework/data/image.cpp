@@ -1,0 +1,362 @@
+#include "framework/data/image.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <span>
+#include <string_view>
+
+#include "framework/io/files.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+void silence_opencv_log() {
+  static const bool once = [] {
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+    return true;
+  }();
+  (void)once;
+}
+
+/// libjpeg replaces what is missing from a truncated file by grey and merely prints a warning, so the end marker is looked
+/// for here: markers are walked, not searched, because an embedded thumbnail has an end marker of its own.
+bool jpeg_is_complete(std::string_view bytes) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+  size_t i = 2;
+  while (i + 1 < bytes.size()) {
+    if (at(i) != 0xff) {
+      ++i;  // entropy-coded data
+      continue;
+    }
+    const uint8_t marker = at(i + 1);
+    if (marker == 0xd9) return true;
+    if (marker == 0xff) {
+      ++i;
+    } else if (marker == 0x00 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      i += 2;
+    } else {
+      if (i + 3 >= bytes.size()) return false;
+      i += 2 + (static_cast<size_t>(at(i + 2)) << 8 | at(i + 3));
+    }
+  }
+  return false;
+}
+
+bool png_is_complete(std::string_view bytes) {
+  const size_t tail = std::min<size_t>(bytes.size(), 4096);  // some writers append bytes after the last chunk
+  return bytes.substr(bytes.size() - tail).find("IEND") != std::string_view::npos;
+}
+
+/// The reason why these bytes cannot be a whole image, or "".
+std::string fault_of_bytes(std::string_view bytes) {
+  if (bytes.empty()) return "is empty";
+  if (bytes.starts_with("\xff\xd8") && !jpeg_is_complete(bytes)) return "ends early (truncated JPEG)";
+  if (bytes.starts_with("\x89PNG") && !png_is_complete(bytes)) return "ends early (truncated PNG)";
+  if (bytes.starts_with("version https://git-lfs")) return "is a Git LFS pointer, not the image; fetch it with \"git lfs pull\"";
+  return "";
+}
+
+/// 8-bit RGB from whatever came out of the decoder; `fault` says why not.
+Image to_rgb(const cv::Mat& decoded, std::string& fault) {
+  cv::Mat mat = decoded;
+  if (mat.depth() == CV_16U) {
+    mat.convertTo(mat, CV_8U, 255.0 / 65535.0);
+  } else if (mat.depth() != CV_8U) {
+    fault = "has pixels that are neither 8-bit nor 16-bit unsigned; convert it, for example to 8-bit png";
+    return {};
+  }
+  // OpenCV hands three and four channels out as BGR(A); two and more than four stay in file order.
+  if (mat.channels() == 1 || mat.channels() == 2) {
+    if (mat.channels() == 2) cv::extractChannel(mat, mat, 0);
+    cv::cvtColor(mat, mat, cv::COLOR_GRAY2RGB);
+  } else if (mat.channels() == 3) {
+    cv::cvtColor(mat, mat, cv::COLOR_BGR2RGB);
+  } else if (mat.channels() == 4) {
+    cv::cvtColor(mat, mat, cv::COLOR_BGRA2RGB);
+  } else {
+    cv::Mat three(mat.size(), CV_8UC3);
+    const int pairs[] = {0, 0, 1, 1, 2, 2};
+    cv::mixChannels(&mat, 1, &three, 1, pairs, 3);
+    mat = three;
+  }
+  Image image{mat.cols, mat.rows, std::vector<uint8_t>(mat.total() * 3)};
+  for (int y = 0; y < mat.rows; ++y)
+    std::memcpy(image.pixels.data() + static_cast<size_t>(y) * mat.cols * 3, mat.ptr(y), static_cast<size_t>(mat.cols) * 3);
+  return image;
+}
+
+/// Sets `fault` instead of throwing, but for files that cannot be read at all.
+Image decode(const fs::path& file, std::string& fault) {
+  silence_opencv_log();
+  const std::string bytes = read_file(file);
+  fault = fault_of_bytes(bytes);
+  if (!fault.empty()) return {};
+  try {
+    const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
+    const cv::Mat mat = cv::imdecode(raw, cv::IMREAD_UNCHANGED);
+    if (!mat.empty()) return to_rgb(mat, fault);
+    fault = "does not decode as an image (jpg, png, tif)";
+  } catch (const cv::Exception& error) {
+    fault = fmt::format("does not decode: {}", error.err);
+  }
+  return {};
+}
+
+// The resampler. Names and arithmetic follow Pillow's Resample.c, whose 8-bit results are reproduced to the bit.
+
+double filter(ImageInput::Interpolation interpolation, double x) {
+  switch (interpolation) {
+    case ImageInput::Interpolation::bilinear: {
+      x = std::abs(x);
+      return x < 1 ? 1 - x : 0;
+    }
+    case ImageInput::Interpolation::bicubic: {
+      constexpr double a = -0.5;
+      x = std::abs(x);
+      if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+      return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+    }
+    case ImageInput::Interpolation::area: return x > -0.5 && x <= 0.5 ? 1 : 0;
+  }
+  return 0;
+}
+
+double support_of(ImageInput::Interpolation interpolation) {
+  switch (interpolation) {
+    case ImageInput::Interpolation::bilinear: return 1;
+    case ImageInput::Interpolation::bicubic: return 2;
+    case ImageInput::Interpolation::area: return 0.5;
+  }
+  return 1;
+}
+
+constexpr int precision_bits = 32 - 8 - 2;
+
+/// For each output position the first input position that counts and the fixed-point weights from there on.
+struct Weights {
+  struct Range {
+    int64_t first, count;
+  };
+  std::vector<Range> ranges;
+  std::vector<int32_t> values;  // [outputs, stride]
+  int64_t stride = 0;
+};
+
+/// Weights of the output positions [offset, offset + count) of a resize from `in` to `out` positions.
+Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, ImageInput::Interpolation interpolation) {
+  const double scale = static_cast<double>(in) / static_cast<double>(out);
+  const double filter_scale = std::max(scale, 1.0);
+  const double support = support_of(interpolation) * filter_scale;
+  Weights weights;
+  weights.stride = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
+  weights.values.assign(static_cast<size_t>(count * weights.stride), 0);
+  std::vector<double> row(static_cast<size_t>(weights.stride));
+  for (int64_t i = 0; i < count; ++i) {
+    const double centre = (static_cast<double>(offset + i) + 0.5) * scale;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
+    const int64_t taps = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in) - first;
+    double sum = 0;
+    for (int64_t k = 0; k < taps; ++k) {
+      row[static_cast<size_t>(k)] = filter(interpolation, (static_cast<double>(k + first) - centre + 0.5) * (1.0 / filter_scale));
+      sum += row[static_cast<size_t>(k)];
+    }
+    for (int64_t k = 0; k < taps; ++k) {
+      const double weight = (sum != 0 ? row[static_cast<size_t>(k)] / sum : row[static_cast<size_t>(k)]) * (1 << precision_bits);
+      weights.values[static_cast<size_t>(i * weights.stride + k)] = static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+    }
+    weights.ranges.push_back({first, taps});
+  }
+  return weights;
+}
+
+uint8_t clip(int32_t value) { return static_cast<uint8_t>(std::clamp(value >> precision_bits, 0, 255)); }
+
+/// One pass along the rows: `rows` rows of the source from `top` on.
+Image resample_rows(const ImageView& source, int64_t top, int64_t rows, const Weights& weights) {
+  const int64_t width = static_cast<int64_t>(weights.ranges.size());
+  Image out{width, rows, std::vector<uint8_t>(static_cast<size_t>(width * rows * 3))};
+  for (int64_t y = 0; y < rows; ++y) {
+    const uint8_t* row = source.data + (top + y) * source.stride;
+    uint8_t* pixel = out.pixels.data() + y * width * 3;
+    for (int64_t x = 0; x < width; ++x, pixel += 3) {
+      const auto [first, count] = weights.ranges[static_cast<size_t>(x)];
+      const int32_t* weight = weights.values.data() + x * weights.stride;
+      std::array<int32_t, 3> sum;
+      sum.fill(1 << (precision_bits - 1));
+      for (int64_t k = 0; k < count; ++k)
+        for (int64_t c = 0; c < 3; ++c) sum[static_cast<size_t>(c)] += row[(first + k) * 3 + c] * weight[k];
+      for (int64_t c = 0; c < 3; ++c) pixel[c] = clip(sum[static_cast<size_t>(c)]);
+    }
+  }
+  return out;
+}
+
+/// One pass along the columns; row 0 of `source` is row `top` of the image that the weights speak of.
+Image resample_columns(const ImageView& source, int64_t top, const Weights& weights) {
+  const int64_t height = static_cast<int64_t>(weights.ranges.size());
+  const int64_t values = source.width * 3;
+  Image out{source.width, height, std::vector<uint8_t>(static_cast<size_t>(values * height))};
+  std::vector<int32_t> sums(static_cast<size_t>(values));
+  for (int64_t y = 0; y < height; ++y) {
+    const auto [first, count] = weights.ranges[static_cast<size_t>(y)];
+    std::fill(sums.begin(), sums.end(), 1 << (precision_bits - 1));
+    for (int64_t k = 0; k < count; ++k) {
+      const int32_t weight = weights.values[static_cast<size_t>(y * weights.stride + k)];
+      const uint8_t* row = source.data + (first + k - top) * source.stride;
+      for (int64_t i = 0; i < values; ++i) sums[static_cast<size_t>(i)] += row[i] * weight;
+    }
+    uint8_t* row = out.pixels.data() + y * values;
+    for (int64_t i = 0; i < values; ++i) row[i] = clip(sums[static_cast<size_t>(i)]);
+  }
+  return out;
+}
+
+/// A window (left, top, width, height) of `image` resized to full_width x full_height; only the window is computed.
+Image resize_window(const ImageView& image, int64_t full_width, int64_t full_height, int64_t left, int64_t top,
+                    int64_t width, int64_t height, ImageInput::Interpolation interpolation) {
+  const Weights rows = weights_of(image.height, full_height, top, height, interpolation);
+  const int64_t first_row = rows.ranges.front().first;
+  const int64_t last_row = rows.ranges.back().first + rows.ranges.back().count;
+  Image out;
+  // A pass that changes nothing is left out, as in Pillow.
+  if (full_width != image.width) {
+    out = resample_rows(image, first_row, last_row - first_row, weights_of(image.width, full_width, left, width, interpolation));
+  } else {
+    out = {width, last_row - first_row, std::vector<uint8_t>(static_cast<size_t>(width * (last_row - first_row) * 3))};
+    for (int64_t y = 0; y < out.height; ++y)
+      std::memcpy(out.pixels.data() + y * width * 3, image.data + (first_row + y) * image.stride + left * 3,
+                  static_cast<size_t>(width * 3));
+  }
+  if (full_height == image.height) return out;
+  return resample_columns(out.view(), first_row, rows);
+}
+
+/// Half of a difference, to the nearest and to even on ties: Python's round, which torchvision's CenterCrop uses.
+int64_t half_to_even(int64_t difference) {
+  const int64_t half = difference / 2;
+  return difference % 2 == 0 ? half : half + half % 2;
+}
+
+void normalise(const Image& image, const ImageInput& input, float* out) {
+  const int64_t area = image.width * image.height;
+  for (size_t c = 0; c < 3; ++c) {
+    std::array<float, 256> table;
+    for (size_t value = 0; value < 256; ++value)
+      table[value] = (static_cast<float>(value) / 255.0f - input.mean[c]) / input.std[c];
+    const uint8_t* pixel = image.pixels.data() + c;
+    float* plane = out + static_cast<int64_t>(c) * area;
+    for (int64_t i = 0; i < area; ++i) plane[i] = table[pixel[i * 3]];
+  }
+}
+
+bool is_decoder_chatter(std::string_view line) {
+  for (const char* start : {"Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Invalid component", "Unsupported marker",
+                            "Warning: unknown JFIF", "Inconsistent progression", "Unknown Adobe", "Application transferred too",
+                            "libpng ", "TIFF", "[ WARN:", "[ERROR:", "imread_", "imdecode_", "OpenCV("})
+    if (line.starts_with(start)) return true;
+  return false;
+}
+
+}  // namespace
+
+Image decode_image(const fs::path& file) {
+  std::string fault;
+  Image image = decode(file, fault);
+  if (!fault.empty()) throw InputError(fmt::format("{}: {}", file.string(), fault));
+  return image;
+}
+
+std::string image_fault(const fs::path& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status)) return "does not exist";
+  if (fs::is_directory(status)) return "is a folder";
+  std::string fault;
+  try {
+    decode(file, fault);
+  } catch (const InputError& unreadable) {
+    fault = unreadable.what();
+    if (const std::string prefix = file.string() + ": "; fault.starts_with(prefix)) fault.erase(0, prefix.size());
+  }
+  return fault;
+}
+
+Image resize(const ImageView& image, int64_t width, int64_t height, ImageInput::Interpolation interpolation) {
+  if (image.empty() || image.width < 1 || image.height < 1) throw InputError("an empty image cannot be resized");
+  return resize_window(image, width, height, 0, 0, width, height, interpolation);
+}
+
+void prepare(const ImageView& image, const ImageInput& input, float* out) {
+  if (input.resize == ImageInput::Resize::stretch)
+    return normalise(resize(image, input.width, input.height, input.interpolation), input, out);
+  if (image.empty() || image.width < 1 || image.height < 1) throw InputError("an empty image cannot be resized");
+  const bool upright = image.width <= image.height;
+  const int64_t width = upright ? input.height : input.height * image.width / image.height;
+  const int64_t height = upright ? input.height * image.height / image.width : input.height;
+  if (width < input.width || height < input.height)
+    throw InputError(fmt::format("an image of {} x {} resized to {} x {} is smaller than the centre crop of {} x {}; use "
+                                 "resize \"stretch\"", image.width, image.height, width, height, input.width, input.height));
+  normalise(resize_window(image, width, height, half_to_even(width - input.width), half_to_even(height - input.height),
+                          input.width, input.height, input.interpolation),
+            input, out);
+}
+
+void write_image(const fs::path& file, const ImageView& image) {
+  silence_opencv_log();
+  const cv::Mat rgb(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3,
+                    const_cast<uint8_t*>(image.data), static_cast<size_t>(image.stride));
+  cv::Mat bgr;
+  cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
+  std::vector<uint8_t> bytes;
+  try {
+    cv::imencode(file.extension().string(), bgr, bytes);
+  } catch (const cv::Exception& error) {
+    throw Error(fmt::format("{}: cannot be encoded: {}", file.string(), error.err));
+  }
+  write_atomically(file, [&](int descriptor) { write_all(descriptor, std::as_bytes(std::span(bytes))); });
+}
+
+QuietDecoders::QuietDecoders() {
+  silence_opencv_log();
+  held_ = memfd_create("decoder messages", MFD_CLOEXEC);
+  saved_ = dup(STDERR_FILENO);
+  hold(true);
+}
+
+void QuietDecoders::hold(bool on) {
+  if (held_ < 0 || saved_ < 0) return;
+  std::fflush(stderr);
+  dup2(on ? held_ : saved_, STDERR_FILENO);
+}
+
+QuietDecoders::~QuietDecoders() {
+  hold(false);
+  if (saved_ >= 0) close(saved_);
+  if (held_ < 0) return;
+  std::string text(static_cast<size_t>(std::max<off_t>(lseek(held_, 0, SEEK_END), 0)), '\0');
+  const ssize_t size = pread(held_, text.data(), text.size(), 0);
+  close(held_);
+  text.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    if (!is_decoder_chatter(line)) std::fwrite(line.data(), 1, line.size(), stderr);
+    begin = end;
+  }
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,177 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+#include "framework/data/image.h"
+#include "framework/data/random.h"
+#include "framework/io/files.h"
+#include "orbweaver/error.h"
+#include "test_data.h"
+
+namespace orbweaver {
+namespace {
+namespace fs = std::filesystem;
+using Interpolation = ImageInput::Interpolation;
+
+class ImageFileTest : public ::testing::Test {
+ protected:
+  ImageFileTest() : root_(fs::temp_directory_path() / ("orbweaver_image_" + std::to_string(getpid()))) { fs::create_directories(root_); }
+  ~ImageFileTest() override { fs::remove_all(root_); }
+  fs::path save(const char* name, const cv::Mat& mat) {
+    cv::imwrite((root_ / name).string(), mat);
+    return root_ / name;
+  }
+  fs::path root_;
+};
+
+Image row_image(const std::vector<uint8_t>& values) {
+  Image image{static_cast<int64_t>(values.size()), 1, {}};
+  for (const uint8_t value : values) image.pixels.insert(image.pixels.end(), {value, value, value});
+  return image;
+}
+
+std::vector<int> first_channel(const Image& image) {
+  std::vector<int> values;
+  for (size_t i = 0; i < image.pixels.size(); i += 3) values.push_back(image.pixels[i]);
+  return values;
+}
+
+TEST_F(ImageFileTest, ColourComesOutAsRgb) {
+  const Image image = decode_image(save("a.png", cv::Mat(2, 3, CV_8UC3, cv::Scalar(10, 20, 30))));
+  EXPECT_EQ(image.width, 3);
+  EXPECT_EQ(image.height, 2);
+  EXPECT_EQ(image.view().stride, 9);
+  EXPECT_EQ(std::vector<uint8_t>(image.pixels.begin(), image.pixels.begin() + 3), (std::vector<uint8_t>{30, 20, 10}));
+}
+
+TEST_F(ImageFileTest, GreyAlphaAndSixteenBitsBecomeEightBitRgb) {
+  const auto pixel = [](const Image& image) { return std::vector<int>(image.pixels.begin(), image.pixels.begin() + 3); };
+  EXPECT_EQ(pixel(decode_image(save("grey.png", cv::Mat(2, 2, CV_8UC1, cv::Scalar(77))))), (std::vector<int>{77, 77, 77}));
+  EXPECT_EQ(pixel(decode_image(save("alpha.png", cv::Mat(2, 2, CV_8UC4, cv::Scalar(1, 2, 3, 0))))), (std::vector<int>{3, 2, 1}));
+  EXPECT_EQ(pixel(decode_image(save("four.tif", cv::Mat(2, 2, CV_8UC4, cv::Scalar(1, 2, 3, 9))))), (std::vector<int>{3, 2, 1}));
+  // 257 = 65535 / 255, so 16-bit n * 257 is exactly 8-bit n.
+  EXPECT_EQ(pixel(decode_image(save("deep.tif", cv::Mat(2, 2, CV_16UC3, cv::Scalar(257, 514, 65535))))), (std::vector<int>{255, 2, 1}));
+  EXPECT_EQ(pixel(decode_image(save("deepgrey.png", cv::Mat(2, 2, CV_16UC1, cv::Scalar(25700))))), (std::vector<int>{100, 100, 100}));
+  EXPECT_NE(image_fault(save("float.tif", cv::Mat(2, 2, CV_32FC1, cv::Scalar(0.5)))).find("neither 8-bit nor 16-bit"), std::string::npos);
+}
+
+TEST_F(ImageFileTest, TruncationIsFoundAnywhereInAJpeg) {
+  cv::Mat noise(64, 64, CV_8UC3);
+  cv::randu(noise, 0, 255);
+  const fs::path file = save("a.jpg", noise);
+  EXPECT_EQ(image_fault(file), "");
+  const std::string bytes = read_file(file);
+  for (const size_t keep : {size_t{3}, size_t{100}, bytes.size() / 2, bytes.size() - 2, bytes.size() - 1}) {
+    std::ofstream(file, std::ios::binary) << bytes.substr(0, keep);
+    EXPECT_EQ(image_fault(file), "ends early (truncated JPEG)") << keep;
+  }
+  std::ofstream(file, std::ios::binary) << bytes << "something that a camera appended";
+  EXPECT_EQ(image_fault(file), "");
+}
+
+TEST_F(ImageFileTest, AThumbnailsEndMarkerIsNotTheImagesEnd) {
+  const std::string whole = read_file(save("a.jpg", cv::Mat(64, 64, CV_8UC3, cv::Scalar(1, 2, 3))));
+  // An APP1 segment that holds a complete small JPEG, and then the image cut in its middle.
+  std::string segment = "\xff\xe1";
+  const size_t length = whole.size() + 2;
+  segment += static_cast<char>(length >> 8);
+  segment += static_cast<char>(length & 255);
+  std::ofstream(root_ / "b.jpg", std::ios::binary) << whole.substr(0, 2) << segment << whole << whole.substr(2, whole.size() / 2);
+  EXPECT_EQ(image_fault(root_ / "b.jpg"), "ends early (truncated JPEG)");
+  std::ofstream(root_ / "c.jpg", std::ios::binary) << whole.substr(0, 2) << segment << whole << whole.substr(2);
+  EXPECT_EQ(image_fault(root_ / "c.jpg"), "");
+}
+
+TEST_F(ImageFileTest, DecodersAreQuietWhileHeldAndOthersAreHeardAfterwards) {
+  const fs::path file = save("a.png", cv::Mat(64, 64, CV_8UC3, cv::Scalar(1, 2, 3)));
+  std::string bytes = read_file(file);
+  bytes[bytes.size() - 20] ^= 0x55;  // in the pixels: the checksum no longer fits
+  std::ofstream(file, std::ios::binary) << bytes;
+  ::testing::internal::CaptureStderr();
+  {
+    QuietDecoders quiet;
+    image_fault(file);
+    std::fputs("unrelated\n", stderr);
+    quiet.aloud([] { std::fputs("progress\n", stderr); });
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "progress\nunrelated\n");
+}
+
+TEST(Resize, ShrinksWithTheFilterWidenedByTheScale) {
+  const Image image = row_image({0, 100, 200, 40});
+  // Bilinear 4 -> 2: around 1.0 the taps 0..2 lie at -0.25, 0.25, 0.75 filter widths: weights .75 .75 .25 of 1.75.
+  // (0.75*100 + 0.25*200) / 1.75 = 71.43; mirrored: (0.25*100 + 0.75*200 + 0.75*40) / 1.75 = 117.14.
+  EXPECT_EQ(first_channel(resize(image.view(), 2, 1, Interpolation::bilinear)), (std::vector<int>{71, 117}));
+  // Area: plain means of halves.
+  EXPECT_EQ(first_channel(resize(image.view(), 2, 1, Interpolation::area)), (std::vector<int>{50, 120}));
+}
+
+TEST(Resize, EnlargesWithTheFilterAtItsOwnWidth) {
+  const Image image = row_image({0, 100});
+  // Bilinear 2 -> 4: centres at 0.25, 0.75, 1.25, 1.75 input pixels, pixels' own at 0.5 and 1.5.
+  EXPECT_EQ(first_channel(resize(image.view(), 4, 1, Interpolation::bilinear)), (std::vector<int>{0, 25, 75, 100}));
+  // Bicubic (a = -0.5) at the same places: only the two pixels that exist count, weights renormalised.
+  // At 0.25: w(0.25) = 0.8672, w(1.25) = -0.0703: -7.03/0.7969 -> clipped 0. At 0.75: w(.25) = .8672, w(.75) = .2266:
+  // 22.66/1.0938 = 20.7.
+  EXPECT_EQ(first_channel(resize(image.view(), 4, 1, Interpolation::bicubic)), (std::vector<int>{0, 21, 79, 109}));
+}
+
+TEST(Resize, ToTheSameSizeChangesNothing) {
+  const Image image = row_image({1, 2, 3, 250});
+  for (const auto kind : {Interpolation::bilinear, Interpolation::bicubic, Interpolation::area})
+    EXPECT_EQ(resize(image.view(), 4, 1, kind).pixels, image.pixels);
+}
+
+TEST(Prepare, NormalisesEachChannelIntoItsOwnPlane) {
+  const Image image{2, 1, {255, 0, 51, 0, 255, 102}};
+  ImageInput input;
+  input.height = 1;
+  input.width = 2;
+  input.mean = {0.5f, 0.25f, 0};
+  input.std = {0.5f, 0.5f, 0.2f};
+  std::vector<float> out(6);
+  prepare(image.view(), input, out.data());
+  const std::vector<float> expected{1, -1, -0.5f, 1.5f, 1, 2};
+  for (size_t i = 0; i < 6; ++i) EXPECT_FLOAT_EQ(out[i], expected[i]);
+}
+
+TEST(Prepare, CropsTheCentreAfterTheShortestSide) {
+  Random random(3);
+  Image image{31, 17, std::vector<uint8_t>(31 * 17 * 3)};
+  for (uint8_t& value : image.pixels) value = static_cast<uint8_t>(random.below(256));
+  for (const auto kind : {Interpolation::bilinear, Interpolation::bicubic, Interpolation::area}) {
+    ImageInput input;
+    input.height = 9;
+    input.width = 7;
+    input.resize = ImageInput::Resize::shortest_side;
+    input.interpolation = kind;
+    std::vector<float> out(3 * 9 * 7);
+    prepare(image.view(), input, out.data());
+    // 31 * 9 / 17 = 16.4, truncated; (16 - 7) / 2 = 4.5, to even: 4.
+    const Image whole = resize(image.view(), 16, 9, kind);
+    for (size_t c = 0; c < 3; ++c)
+      for (size_t y = 0; y < 9; ++y)
+        for (size_t x = 0; x < 7; ++x)
+          ASSERT_FLOAT_EQ(out[(c * 9 + y) * 7 + x], static_cast<float>(whole.pixels[(y * 16 + x + 4) * 3 + c]) / 255.0f);
+    input.width = 20;
+    EXPECT_THROW(prepare(image.view(), input, out.data()), InputError);
+  }
+}
+
+TEST(Prepare, ReadsRowsWithPadding) {
+  const std::vector<uint8_t> padded{1, 2, 3, 99, 4, 5, 6, 99};
+  ImageInput input;
+  input.height = 2;
+  input.width = 1;
+  std::vector<float> out(6);
+  prepare({padded.data(), 1, 2, 4}, input, out.data());
+  EXPECT_FLOAT_EQ(out[1], 4 / 255.0f);
+  EXPECT_FLOAT_EQ(out[5], 6 / 255.0f);
+}
+
+}  // namespace
+}  // namespace orbweaver
