@@ -65,7 +65,7 @@ class Progress {
   std::string what_, unit_, note_;
   int64_t total_, done_ = 0;
   Clock::time_point start_, last_print_;
-  bool printed_ = false, finished_ = false;
+  bool finished_ = false;
 };
 
 }  // namespace orbweaver

@@ -10,19 +10,6 @@
 namespace orbweaver {
 namespace {
 
-/// One line, without the backtrace that LibTorch appends to its errors.
-std::string one_line(std::string text) {
-  text.resize(std::min(text.size(), text.find("\nException raised from ")));
-  std::string line;
-  for (const char c : text) {
-    const bool is_space = c == '\n' || c == '\r' || c == '\t' || c == ' ';
-    if (!is_space) line += c;
-    else if (!line.empty() && line.back() != ' ') line += ' ';
-  }
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
-}
-
 void check_finite(const ComponentRef& component, const char* name, const Matrix<float>& matrix) {
   for (int64_t row = 0; row < matrix.rows(); ++row)
     for (int64_t col = 0; col < matrix.cols(); ++col)
@@ -57,6 +44,18 @@ Graph build_checked(const Hosted<GraphBuilder>& builder, const View& view) {
 }
 
 }  // namespace
+
+std::string one_line(std::string text) {
+  text.resize(std::min(text.size(), text.find("\nException raised from ")));
+  std::string line;
+  for (const char c : text) {
+    const bool is_space = c == '\n' || c == '\r' || c == '\t' || c == ' ';
+    if (!is_space) line += c;
+    else if (!line.empty() && line.back() != ' ') line += ' ';
+  }
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
 
 std::string ComponentRef::where() const {
   return fmt::format("{}{}{} {} ({})", pointer, pointer.empty() ? "" : ": ", kind, id, file);

@@ -25,6 +25,9 @@ struct ComponentRef {
   std::string where() const;
 };
 
+/// An error's text on one line, without the backtrace that LibTorch appends.
+std::string one_line(std::string text);
+
 /// Inside a catch block: rethrows the current exception with `where()` and the call's name in front. InputError and
 /// ShapeError stay what they are, everything else becomes Error; texts are cut to the first line of a backtrace.
 [[noreturn]] void rethrow_from(const ComponentRef& component, const char* call);

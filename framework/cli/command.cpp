@@ -1,0 +1,64 @@
+#include "framework/cli/command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "framework/io/json.h"
+
+namespace orbweaver {
+namespace {
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace
+
+void print_json(const Value& value) { fmt::print("{}\n", to_json(value)); }
+
+bool on_terminal() {
+  static const bool result = isatty(STDERR_FILENO) != 0;
+  return result;
+}
+
+Progress::Progress(std::string what, int64_t total, std::string unit)
+    : what_(std::move(what)), unit_(std::move(unit)), total_(total), start_(Clock::now()), last_print_(start_) {}
+
+Progress::~Progress() { finish(); }
+
+void Progress::update(int64_t done, const std::string& note) {
+  done_ = done;
+  note_ = note;
+  using namespace std::chrono_literals;
+  const auto pause = on_terminal() ? Clock::duration(100ms) : Clock::duration(10s);
+  if (Clock::now() - last_print_ < pause) return;
+  print();
+}
+
+void Progress::finish() {
+  if (finished_) return;
+  finished_ = true;
+  print();
+  if (on_terminal()) fmt::print(stderr, "\n");
+}
+
+void Progress::print() {
+  last_print_ = Clock::now();
+  const double seconds = std::chrono::duration<double>(last_print_ - start_).count();
+  const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
+  std::string line = fmt::format("{}: {}", what_, done_);
+  if (total_ > 0) line += fmt::format("/{}", total_);
+  line += fmt::format(" {}, {:.3g}/s", unit_, rate);
+  if (finished_) line += ", took " + duration_text(seconds);
+  else if (total_ > 0 && rate > 0) line += fmt::format(", {} left", duration_text(static_cast<double>(total_ - done_) / rate));
+  if (!note_.empty()) line += ", " + note_;
+  // Carriage return and "erase to the end": the line is rewritten in place.
+  if (on_terminal()) fmt::print(stderr, "\r{}\033[K", line);
+  else fmt::print(stderr, "{}\n", line);
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,251 @@
+// orbweaver plugins list|describe
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "framework/cli/command.h"
+#include "framework/io/json.h"
+#include "framework/plugin/plugin_host.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+struct PluginsOptions {
+  std::vector<std::string> folders;
+  std::string component;
+  bool json = false;
+};
+
+PluginHost open_host(const PluginsOptions& options) {
+  PluginHost::Options host;
+  for (const std::string& folder : options.folders) {
+    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder));
+    host.search_paths.push_back(fs::absolute(folder));
+  }
+  return PluginHost(std::move(host));
+}
+
+std::string plane_of(const PluginManifest& manifest) {
+  return manifest.records_torch() ? "model plane, LibTorch " + manifest.torch_version() : "data plane";
+}
+
+Value manifest_value(const PluginManifest& manifest) {
+  Value value;
+  value["name"] = manifest.name;
+  value["version"] = manifest.version;
+  value["sdk"] = manifest.sdk_version();
+  value["plane"] = manifest.records_torch() ? "model" : "data";
+  value["torch"] = manifest.records_torch() ? Value(manifest.torch_version()) : Value();
+  value["cxx11_abi"] = manifest.cxx11_abi != 0;
+  value["glibcxx_debug"] = manifest.glibcxx_debug;
+  value["address_sanitizer"] = manifest.address_sanitizer;
+  value["thread_sanitizer"] = manifest.thread_sanitizer;
+  value["compiler"] = manifest.compiler;
+  value["standard_library"] = manifest.standard_library;
+  return value;
+}
+
+Value file_value(const PluginFile& file) {
+  Value value;
+  value["name"] = file.stem;
+  value["file"] = file.file.string();
+  value["ok"] = file.ok();
+  value["status"] = file.status;
+  value["manifest"] = file.manifest ? manifest_value(*file.manifest) : Value();
+  value["hash"] = file.ok() ? Value(file.plugin->hash) : Value();
+  value["components"] = Value::list();
+  if (!file.ok()) return value;
+  for (const Component& component : file.plugin->components) {
+    Value entry;
+    entry["kind"] = component.kind;
+    entry["id"] = component.id;
+    entry["summary"] = component.summary;
+    value["components"].push_back(std::move(entry));
+  }
+  return value;
+}
+
+void print_file(const PluginFile& file) {
+  fmt::print("{}{} {}\n", file.stem, file.manifest ? " " + file.manifest->version : "", file.ok() ? "ok" : "REFUSED");
+  fmt::print("  {}\n", file.file.string());
+  if (file.manifest)
+    fmt::print("  SDK {}, {}, {}, {}\n", file.manifest->sdk_version(), plane_of(*file.manifest), file.manifest->compiler,
+               file.manifest->standard_library);
+  if (!file.ok()) return fmt::print("  {}\n", file.status);
+  for (const Component& component : file.plugin->components)
+    fmt::print("  {:<14} {:<16} {}\n", component.kind, component.id, component.summary);
+}
+
+void list_plugins(const PluginsOptions& options) {
+  const PluginHost host = open_host(options);
+  const std::vector<PluginFile> files = host.list();
+  if (options.json) {
+    Value value = Value::list();
+    for (const PluginFile& file : files) value.push_back(file_value(file));
+    return print_json(value);
+  }
+  for (const PluginFile& file : files) print_file(file);
+  if (!files.empty()) return;
+  std::vector<std::string> folders;
+  for (const fs::path& folder : host.folders()) folders.push_back(folder.string());
+  fmt::print("no plugins (orbw_*.so) in {}\n", fmt::join(folders, ", "));
+}
+
+/// A component with the plugin that it is in.
+struct Described {
+  const Component* component;
+  const LoadedPlugin* plugin;
+};
+
+Described find_component(const PluginHost& host, const std::string& name) {
+  std::vector<std::string> known;
+  for (const PluginFile& file : host.list()) {
+    if (!file.ok()) continue;
+    for (const Component& component : file.plugin->components) {
+      known.push_back(component.kind + "/" + component.id);
+      if (known.back() == name) return {&component, file.plugin};
+    }
+  }
+  for (const std::string& candidate : known)
+    if (candidate.ends_with("/" + name))
+      throw InputError(fmt::format("component \"{}\": expected KIND/ID; did you mean \"{}\"?", name, candidate));
+  const std::string near = nearest_name(name, known);
+  throw InputError(fmt::format("component \"{}\": there is none; {}", name,
+                               near.empty() ? fmt::format("known are {}", fmt::join(known, ", "))
+                                            : fmt::format("did you mean \"{}\"?", near)));
+}
+
+/// Where a component of that kind stands in a config.
+std::string place_of(const std::string& kind) {
+  if (kind == "detector") return "/model/image/detector";
+  if (kind == "graph_builder") return "/model/image/graph";
+  if (kind == "image_encoder") return "/model/image/encoder";
+  if (kind == "text_encoder") return "/model/text/encoder";
+  if (kind == "graph_encoder") return "/model/image/graph_encoder";
+  if (kind == "loss") return "/loss/0";
+  if (kind == "reranker") return "/rerank";
+  return "/model/" + kind;
+}
+
+/// A value of the field for the example: its default, or a word that says what belongs there.
+Value example_value(const Field& field) {
+  if (!field.required) return field.default_value;
+  switch (field.type.base) {
+    case FieldType::Base::boolean: return false;
+    case FieldType::Base::integer:
+    case FieldType::Base::number: return Value(field.type.minimum.value_or(1));
+    case FieldType::Base::list: return Value::list();
+    case FieldType::Base::object: return with_defaults(*field.type.object, Value::object());
+    case FieldType::Base::enumeration: return field.type.choices.empty() ? Value("") : Value(field.type.choices.front());
+    default: return "...";
+  }
+}
+
+Value example_of(const Component& component) {
+  Value value;
+  value["use"] = component.id;
+  for (const Field& field : component.parameters.fields)
+    if (const Value example = example_value(field); !example.is_null()) value[field.name] = example;
+  return value;
+}
+
+Value schema_value(const Schema& schema);
+
+Value type_value(const FieldType& type) {
+  static const char* names[] = {"boolean", "integer", "number", "string", "enumeration", "path", "list", "object", "any"};
+  Value value;
+  value["base"] = names[static_cast<size_t>(type.base)];
+  value["text"] = describe_type(type);
+  if (type.nullable) value["nullable"] = true;
+  if (type.minimum) value["minimum"] = *type.minimum;
+  if (type.maximum) value["maximum"] = *type.maximum;
+  for (const std::string& choice : type.choices) value["choices"].push_back(choice);
+  if (type.min_items > 0) value["min_items"] = static_cast<int64_t>(type.min_items);
+  if (type.item) value["item"] = type_value(*type.item);
+  if (type.object) value["parameters"] = schema_value(*type.object);
+  return value;
+}
+
+Value schema_value(const Schema& schema) {
+  Value list = Value::list();
+  for (const Field& field : schema.fields) {
+    Value entry;
+    entry["name"] = field.name;
+    entry["type"] = type_value(field.type);
+    entry["required"] = field.required;
+    entry["default"] = field.required ? Value() : field.default_value;
+    entry["doc"] = field.doc;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+void print_schema(const Schema& schema, const std::string& prefix) {
+  for (const Field& field : schema.fields) {
+    fmt::print("  {}{}: {}, {}\n", prefix, field.name, describe_type(field.type),
+               field.required ? "required" : "default " + brief(field.default_value));
+    if (!field.doc.empty()) fmt::print("      {}\n", field.doc);
+    if (field.type.object) print_schema(*field.type.object, prefix + field.name + ".");
+    if (field.type.item && field.type.item->object) print_schema(*field.type.item->object, prefix + field.name + "[].");
+  }
+}
+
+void describe_component(const PluginsOptions& options) {
+  const PluginHost host = open_host(options);
+  const auto [component, plugin] = find_component(host, options.component);
+  const Value example = example_of(*component);
+  if (options.json) {
+    Value value;
+    value["kind"] = component->kind;
+    value["id"] = component->id;
+    value["summary"] = component->summary;
+    value["plugin"]["name"] = plugin->manifest.name;
+    value["plugin"]["version"] = plugin->manifest.version;
+    value["plugin"]["file"] = plugin->file.string();
+    value["parameters"] = schema_value(component->parameters);
+    value["example"]["pointer"] = place_of(component->kind);
+    value["example"]["value"] = example;
+    return print_json(value);
+  }
+  fmt::print("{} {}: {}\n", component->kind, component->id, component->summary);
+  fmt::print("plugin {} {} ({})\n\n", plugin->manifest.name, plugin->manifest.version, plugin->file.string());
+  if (component->parameters.fields.empty()) fmt::print("It has no parameters.\n");
+  else fmt::print("Parameters:\n");
+  print_schema(component->parameters, "");
+  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(component->kind), to_json(example, -1));
+  if (plugin->stem != component->id) fmt::print("with \"{}\" in its \"plugins\"\n", plugin->stem);
+}
+
+void add_common_options(CLI::App* command, const std::shared_ptr<PluginsOptions>& options) {
+  command->add_option("--plugin-path", options->folders, "Folder searched before all others (repeatable)")
+      ->type_name("DIR")->allow_extra_args(false);
+  command->add_flag("--json", options->json, "Print JSON");
+}
+
+}  // namespace
+
+void add_plugins_command(CLI::App& app, CommandContext&) {
+  CLI::App* command = app.add_subcommand("plugins", "What plugins there are and what they take");
+  command->require_subcommand(1);
+  const auto options = std::make_shared<PluginsOptions>();
+
+  CLI::App* list = command->add_subcommand("list", "Every plugin file found, and why one is not used");
+  add_common_options(list, options);
+  list->footer("Example:\n  orbweaver plugins list --json");
+  list->callback([options] { list_plugins(*options); });
+
+  CLI::App* describe = command->add_subcommand("describe", "The parameters of a component");
+  describe->add_option("component", options->component, "KIND/ID")->required();
+  add_common_options(describe, options);
+  describe->footer("Example:\n  orbweaver plugins describe reranker/multivariate");
+  describe->callback([options] { describe_component(*options); });
+}
+
+}  // namespace orbweaver
