@@ -1,6 +1,7 @@
 // Random numbers that are the same on every platform and standard library.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -23,7 +24,10 @@ inline uint64_t mix(uint64_t x) {
 class Random {
  public:
   explicit Random(uint64_t seed) {
-    for (uint64_t& word : state_) word = seed = mix(seed);
+    for (uint64_t& word : state_) {
+      word = mix(seed);
+      seed += 0x9e3779b97f4a7c15ULL;
+    }
   }
   /// A stream of its own for each (seed, a, b), such as (seed, epoch, sample).
   Random(uint64_t seed, uint64_t a, uint64_t b = 0) : Random(mix(mix(mix(seed) ^ a) ^ b)) {}
