@@ -446,15 +446,6 @@ Object read_object(const Value& entry, const std::string& place) {
   return object;
 }
 
-std::vector<Object> read_json_detections(const fs::path& file) {
-  const Value root = read_json(file);
-  if (!root.is_list()) throw InputError(fmt::format("{}: is {}, expected a list of objects", file.string(), brief(root)));
-  std::vector<Object> objects;
-  for (size_t i = 0; i < root.as_list().size(); ++i)
-    objects.push_back(read_object(root.as_list()[i], fmt::format("{}: /{}", file.string(), i)));
-  return objects;
-}
-
 std::vector<std::string_view> words_of(std::string_view line) {
   std::vector<std::string_view> words;
   for (size_t begin = line.find_first_not_of(blanks); begin != std::string_view::npos;) {
@@ -642,7 +633,15 @@ void check_files(Dataset& dataset, const DatasetParams& params, int threads, con
 }
 
 std::vector<Object> read_detections(const fs::path& file) {
-  return file.extension() == ".txt" ? read_dota(file) : read_json_detections(file);
+  return file.extension() == ".txt" ? read_dota(file) : parse_detections(read_json(file), file.string());
+}
+
+std::vector<Object> parse_detections(const Value& list, const std::string& source) {
+  if (!list.is_list()) throw InputError(fmt::format("{}: is {}, expected a list of objects", source, brief(list)));
+  std::vector<Object> objects;
+  for (size_t i = 0; i < list.as_list().size(); ++i)
+    objects.push_back(read_object(list.as_list()[i], fmt::format("{}: /{}", source, i)));
+  return objects;
 }
 
 std::string detections_json(std::span<const Object> objects) {

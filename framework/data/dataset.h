@@ -103,6 +103,9 @@ std::vector<SkippedItem> find_broken_files(const Dataset& dataset, int threads, 
 /// @throws InputError naming file and entry.
 std::vector<Object> read_detections(const std::filesystem::path& file);
 
+/// The same from parsed JSON; `source` is named in errors.
+std::vector<Object> parse_detections(const Value& list, const std::string& source);
+
 /// The text of a detections file; reads back as the same objects.
 std::string detections_json(std::span<const Object> objects);
 
