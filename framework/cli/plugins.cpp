@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "framework/cli/command.h"
-#include "framework/io/json.h"
 #include "framework/plugin/plugin_host.h"
 #include "orbweaver/error.h"
 
@@ -219,7 +218,7 @@ void describe_component(const PluginsOptions& options) {
   if (component->parameters.fields.empty()) fmt::print("It has no parameters.\n");
   else fmt::print("Parameters:\n");
   print_schema(component->parameters, "");
-  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(component->kind), to_json(example, -1));
+  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(component->kind), brief(example, 1000));
   if (plugin->stem != component->id) fmt::print("with \"{}\" in its \"plugins\"\n", plugin->stem);
 }
 

@@ -270,11 +270,20 @@ bool host_provides(const HostFacts& host, const TorchNeed& need) {
   });
 }
 
-std::string loaded_torch_text(const HostFacts& host) {
-  std::string text;
-  for (const SharedLibrary& library : host.loaded_torch)
-    text += (text.empty() ? "" : ", ") + library.file.string();
-  return text.empty() ? "none" : text;
+/// The host's files of the same library ("libtorch_cpu"), or all of LibTorch's where it has none.
+std::string loaded_torch_text(const HostFacts& host, const std::string& name) {
+  const auto library_name = [](const fs::path& file) {
+    const std::string text = file.filename().string();
+    return text.substr(0, text.find(".so"));
+  };
+  std::string same, all;
+  for (const SharedLibrary& library : host.loaded_torch) {
+    const auto append = [&](std::string& text) { text += (text.empty() ? "" : ", ") + library.file.string(); };
+    append(all);
+    if (library_name(library.file) == library_name(name)) append(same);
+  }
+  if (!same.empty()) return same;
+  return all.empty() ? "none" : all;
 }
 
 void check_sdk(const PluginManifest& plugin, const PluginManifest& host, std::vector<Mismatch>& out) {
@@ -315,7 +324,7 @@ void check_torch(const PluginFacts& plugin, const HostFacts& host, std::vector<M
     std::string text = "needs " + need.name;
     if (need.file) text += " (" + need.file->lexically_normal().string() + ")";
     if (need.needed_by != plugin.library.file) text += " through " + need.needed_by.string();
-    out.push_back({"second LibTorch", text, "has loaded " + loaded_torch_text(host)});
+    out.push_back({"second LibTorch", text, "has loaded " + loaded_torch_text(host, need.name)});
   }
 }
 
@@ -328,7 +337,8 @@ std::string rebuild_command(const PluginManifest& plugin, const HostFacts& host)
   if (wanted.address_sanitizer) add("-fsanitize=address");
   if (wanted.thread_sanitizer) add("-fsanitize=thread");
   if (!flags.empty()) flags = fmt::format(" -DCMAKE_CXX_FLAGS=\"{}\"", flags);
-  return fmt::format("cmake -S SOURCE -B BUILD -DCMAKE_PREFIX_PATH={}{} && cmake --build BUILD --clean-first",
+  // --fresh: flags and paths of the wrong build must not survive in the cache.
+  return fmt::format("cmake --fresh -S SOURCE -B BUILD -DCMAKE_PREFIX_PATH={}{} && cmake --build BUILD --clean-first",
                      host.prefix.string(), flags);
 }
 
