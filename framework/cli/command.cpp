@@ -46,7 +46,13 @@ void Progress::finish() {
   if (on_terminal()) fmt::print(stderr, "\n");
 }
 
+void Progress::drop() {
+  finished_ = true;
+  if (on_terminal() && printed_) fmt::print(stderr, "\r\033[K");
+}
+
 void Progress::print() {
+  printed_ = true;
   last_print_ = Clock::now();
   const double seconds = std::chrono::duration<double>(last_print_ - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;

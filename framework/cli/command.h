@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "framework/train/report.h"
 #include "orbweaver/value.h"
 
 namespace CLI {
@@ -35,6 +36,11 @@ void add_data_command(CLI::App& app, CommandContext& context);
 void add_plugins_command(CLI::App& app, CommandContext& context);
 void add_config_command(CLI::App& app, CommandContext& context);
 
+/// Progress and lines of long work on standard error. The interruptible one takes
+/// the first Ctrl-C (or SIGTERM) as asking the work to finish its step and save; a second one ends the process at once.
+RunReport make_report();
+RunReport make_interruptible_report();
+
 /// A result for machines: JSON and a line end on standard output.
 void print_json(const Value& value);
 
@@ -57,6 +63,8 @@ class Progress {
   void update(int64_t done, const std::string& note = "");
   /// The last state, on a line of its own. Called by the destructor where it was not called before.
   void finish();
+  /// Ends without a last line; a line on a terminal is wiped away. For work whose result is reported anyway.
+  void drop();
 
  private:
   void print();
@@ -65,7 +73,7 @@ class Progress {
   std::string what_, unit_, note_;
   int64_t total_, done_ = 0;
   Clock::time_point start_, last_print_;
-  bool finished_ = false;
+  bool printed_ = false, finished_ = false;
 };
 
 }  // namespace orbweaver

@@ -1,0 +1,44 @@
+// orbweaver eval
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "framework/cli/command.h"
+#include "framework/train/evaluate.h"
+
+namespace orbweaver {
+
+void add_eval_command(CLI::App& app, CommandContext&) {
+  CLI::App* command = app.add_subcommand("eval", "Evaluate a run, or a config as it stands");
+  const auto options = std::make_shared<EvalOptions>();
+  const auto json = std::make_shared<bool>(false);
+  const auto no_rerank = std::make_shared<bool>(false);
+  command->add_option("run", options->config_or_run, "Run folder or config file")->required();
+  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  command->add_option("--split", options->split, "train, val or test")->capture_default_str();
+  command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")->type_name("FILE");
+  command->add_option("--scores", options->scores, "Save the similarity matrix [images, captions] (NumPy)")->type_name("FILE.npy");
+  command->add_option("--trec", options->trec, "Write TREC run and qrels files into this folder")->type_name("DIR");
+  command->add_flag("--no-rerank", *no_rerank, "Leave out the config's rerankers");
+  command->add_flag("--json", *json, "Print the record as JSON");
+  command->footer(
+      "Example:\n"
+      "  orbweaver eval runs/vsepp_light-rsicd-s1 --set rerank.use=multivariate --scores scores.npy");
+  command->callback([options, json, no_rerank] {
+    options->rerank = !*no_rerank;
+    const RunReport report = make_report();
+    const EvalResult result = evaluate_run(*options, report);
+    if (*json) return print_json(result.record);
+    fmt::print("{}\n", format_table(result.rows));
+    fmt::print("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
+               result.record.at("images").as_int(), result.record.at("captions").as_int(),
+               result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),
+               1000 * result.record.at("seconds_per_pair").as_double());
+    if (const Value* shortlist = result.record.find("shortlist"))
+      fmt::print("interaction shortlist of {}: recall i2t {:.2f}, t2i {:.2f}\n", shortlist->at("length").as_int(),
+                 shortlist->at("i2t_recall").as_double(), shortlist->at("t2i_recall").as_double());
+  });
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,61 @@
+// RunReport on a command line.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "framework/cli/command.h"
+
+namespace orbweaver {
+namespace {
+
+std::atomic<bool> stop_asked{false};
+
+extern "C" void ask_to_stop(int signal) {
+  if (stop_asked.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+}  // namespace
+
+RunReport make_report() {
+  struct State {
+    std::string what;
+    std::unique_ptr<Progress> progress;
+    void clear() {
+      if (progress) progress->drop();
+      progress.reset();
+      what.clear();
+    }
+  };
+  const auto state = std::make_shared<State>();
+  RunReport report;
+  report.line = [state](const std::string& text) {
+    state->clear();
+    fmt::print(stderr, "{}\n", text);
+  };
+  report.progress = [state](const std::string& what, int64_t done, int64_t total, const std::string& unit, const std::string& note) {
+    if (state->what != what) {
+      state->clear();
+      state->what = what;
+      state->progress = std::make_unique<Progress>(what, total, unit);
+    }
+    state->progress->update(done, note);
+    if (done >= total) state->clear();
+  };
+  return report;
+}
+
+RunReport make_interruptible_report() {
+  std::signal(SIGINT, ask_to_stop);
+  std::signal(SIGTERM, ask_to_stop);
+  RunReport report = make_report();
+  report.stop = &stop_asked;
+  return report;
+}
+
+}  // namespace orbweaver

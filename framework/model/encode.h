@@ -1,0 +1,31 @@
+// A split through a model: embeddings of all images and texts, and their scores.
+#pragma once
+
+#include <optional>
+
+#include "framework/model/split_inputs.h"
+#include "orbweaver/matrix.h"
+
+namespace orbweaver {
+
+struct EncodedSplit {
+  Representation images;  ///< per image; beside the embedding only what an interaction reads; on the CPU
+  Representation texts;   ///< per distinct text
+};
+
+/// Encodes every image and every distinct text once, in evaluation mode.
+EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report);
+
+struct SplitScores {
+  Matrix<float> i2t;                 ///< [images, captions]
+  std::optional<Matrix<float>> t2i;  ///< [captions, images]; present where an interaction refined
+  /// Share of queries (0..1) with a match on the shortlist that the interaction rescored.
+  double i2t_shortlist_recall = 0, t2i_shortlist_recall = 0;
+};
+
+/// Cosine of all pairs; with an interaction, plus weight x interaction on each direction's own shortlist (all items tied
+/// with its last are on it), other pairs below it in embedding order. A query's scores never depend on other queries.
+SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, int64_t chunk,
+                        const RunReport& report);
+
+}  // namespace orbweaver

@@ -1,0 +1,87 @@
+// A split as a model takes it: token ids, graphs, features of frozen encoders, images on demand.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/cache/feature_cache.h"
+#include "framework/data/dataset.h"
+#include "framework/data/loader.h"
+#include "framework/model/retrieval_model.h"
+#include "framework/train/report.h"
+
+namespace orbweaver {
+
+/// Rows of a Representation, on `device`; parts that are undefined stay so.
+Representation select_rows(const Representation& all, std::span<const int64_t> rows, const at::Device& device);
+
+class SplitInputs {
+ public:
+  struct Options {
+    int64_t batch_size = 128;  ///< for encoding what is frozen
+    int64_t workers = 2;
+  };
+  /// Keeps references to all of them.
+  SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples, const FeatureCache& cache,
+              const RunReport& report, const Options& options);
+
+  /// Reads or detects objects and builds the graphs of both sides, as far as the model has builders. Before
+  /// RetrievalModel::fit, which learns their names.
+  void build_graphs();
+  void count_names(GraphNames& names) const;
+
+  /// Tokenises, and encodes what is frozen (or reads it from the cache). After fit or restore.
+  void prepare();
+
+  const Split& split() const { return split_; }
+  int64_t image_count() const { return static_cast<int64_t>(split_.images.size()); }
+  int64_t caption_count() const { return static_cast<int64_t>(split_.captions.size()); }
+  /// Distinct captions: equal token sequences share one (where the model reads the caption's graph, equal texts).
+  int64_t text_count() const { return static_cast<int64_t>(text_captions_.size()); }
+  /// The distinct text of each caption, and the image of each caption.
+  const std::vector<int64_t>& caption_texts() const { return caption_texts_; }
+  const std::vector<int64_t>& caption_images() const { return caption_images_; }
+  /// Equal for captions with the same tokens.
+  int64_t token_hash(int64_t caption) const { return caption_tokens_[static_cast<size_t>(caption)]; }
+
+  bool images_are_cached() const { return image_features_.global.defined() || image_features_.tokens.defined(); }
+  /// Encoder outputs of images: from the frozen features, or by encoding `pixels` [B, 3, H, W] of just these images.
+  Representation encode_images(std::span<const int64_t> images, const at::Tensor& pixels);
+  Representation encode_texts(std::span<const int64_t> texts);
+  GraphBatch graphs(Side side, std::span<const int64_t> items) const;
+  /// Decodes images in the order given, in worker threads.
+  std::unique_ptr<ImageLoader> load_images(std::span<const int64_t> images, int64_t batch_size, int64_t first_batch) const;
+  at::Tensor pixels(const ImageBatch& batch) const;
+
+ private:
+  std::vector<Object> objects_of(int64_t image) const;
+  void build_image_graphs();
+  void detect_objects();
+  TokenBatch token_batch(std::span<const int64_t> texts) const;
+  void prepare_images();
+  void prepare_texts();
+  const std::string& images_hash();
+  Representation cached(const std::string& key, const std::string& what, int64_t count,
+                        const std::function<Representation()>& make);
+
+  RetrievalModel& model_;
+  const Split& split_;
+  const TripleTable& triples_;
+  const FeatureCache& cache_;
+  const RunReport& report_;
+  Options options_;
+
+  std::vector<Graph> image_graphs_, text_graphs_;       // per image, per caption
+  std::vector<std::vector<Object>> detected_;           // per image, where a detector makes the objects
+  std::vector<std::vector<int64_t>> text_tokens_;       // per distinct text
+  std::vector<int64_t> text_captions_;                  // a caption of each distinct text
+  std::vector<int64_t> caption_texts_, caption_images_, caption_tokens_;
+  Representation image_features_, text_features_;       // of frozen encoders
+  std::vector<std::unique_ptr<SafetensorsFile>> open_;  // keeps mapped features alive
+  std::string images_hash_;
+};
+
+}  // namespace orbweaver

@@ -1,0 +1,25 @@
+// Checkpoints: one safetensors file that holds a whole state, so that it is never half of one.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "framework/model/retrieval_model.h"
+#include "orbweaver/value.h"
+
+namespace orbweaver {
+
+/// Tensors by name (model first, an optimiser's under "optimizer/"), what components fitted, and facts as JSON.
+struct Checkpoint {
+  TensorMap model, optimizer;
+  ExtraStates extra;
+  Value facts;  ///< {"epoch": 3, "step": 120, ...}
+};
+
+/// Python's safetensors package opens the file; names are those of the module tree.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+
+/// @throws InputError naming the file where it is damaged or no checkpoint.
+Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+}  // namespace orbweaver

@@ -1,0 +1,170 @@
+#include "framework/train/evaluate.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "framework/eval/trec.h"
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/io/npy.h"
+#include "framework/train/checkpoint.h"
+#include "framework/train/run_folder.h"
+#include "framework/train/session.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+const Split& choose_split(const Dataset& dataset, const std::string& name, const fs::path& root) {
+  const Split* split = name == "train" ? &dataset.train : name == "val" ? &dataset.val : name == "test" ? &dataset.test : nullptr;
+  if (!split) throw InputError(fmt::format("--split: is \"{}\", expected train, val or test", name));
+  if (split->captions.empty()) throw InputError(fmt::format("{}: has no {} split", root.string(), name));
+  return *split;
+}
+
+/// The reranker's needs beyond the scores: a query bank comes from training data, never from the split evaluated.
+struct Banks {
+  Matrix<float> images, texts;
+};
+
+std::vector<EvaluatedReranker> make_rerankers(const Config& config, PluginHost& plugins, bool& needs_bank) {
+  std::vector<EvaluatedReranker> out;
+  for (const ComponentConfig& part : config.rerankers) {
+    const auto hosted = create<Reranker>(plugins, part.id, part.params, nullptr, part.pointer);
+    needs_bank = needs_bank || hosted.get().needs().query_bank;
+    out.push_back({part.id, part.params, hosted.get().transductive(), [hosted](const RerankInput& input) { return rerank(hosted, input); }});
+  }
+  return out;
+}
+
+Matrix<float> cosine(const at::Tensor& queries, const at::Tensor& gallery) {
+  const at::Tensor scores = queries.matmul(gallery.t()).contiguous();
+  Matrix<float> out(scores.size(0), scores.size(1));
+  std::copy_n(scores.data_ptr<float>(), scores.numel(), out.data());
+  return out;
+}
+
+}  // namespace
+
+RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params, const RunReport& report) {
+  const EncodedSplit encoded = encode_split(model, inputs, params.batch_size, report);
+  const SplitScores scores = score_split(model, inputs, encoded, params.chunk, report);
+  const TwoWayRelevance relevant = relevance(inputs.caption_images(), inputs.image_count());
+  const Matrix<float>& i2t = scores.i2t;
+  const MatrixView<const float> t2i = scores.t2i ? scores.t2i->view() : i2t.view().transposed();
+  return {direction_metrics(best_ranks(i2t.view(), relevant.i2t, TieRule::strict)),
+          direction_metrics(best_ranks(t2i, relevant.t2i, TieRule::strict))};
+}
+
+EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
+  const LoadedConfig loaded = load_config(options.config_or_run, options.overrides);
+  const Config& config = loaded.config;
+  const bool is_run = fs::is_directory(options.config_or_run);
+  const RunFolder folder(options.config_or_run);
+  fs::path weights = options.checkpoint;
+  if (weights.empty() && is_run) {
+    weights = folder.best();
+    if (!fs::exists(weights))
+      throw InputError(fmt::format("{}: does not exist; the run has not finished an epoch: orbweaver train {} --resume",
+                                   weights.string(), folder.path().string()));
+  }
+  set_up_torch(config);
+  const Dataset dataset = open_dataset(config, report);
+  const Split& split = choose_split(dataset, options.split, config.dataset.root);
+  const FeatureCache cache = open_cache(config, report);
+
+  RetrievalModel model(config, *loaded.plugins);
+  const SplitInputs::Options input_options{config.eval.batch_size, config.train.workers};
+  SplitInputs inputs(model, split, dataset.triples, cache, report, input_options);
+  SplitInputs train(model, dataset.train, dataset.triples, cache, report, input_options);
+  inputs.build_graphs();
+  bool needs_bank = false;
+  std::vector<EvaluatedReranker> rerankers;
+  if (options.rerank) rerankers = make_rerankers(config, *loaded.plugins, needs_bank);
+  if (needs_bank || weights.empty()) train.build_graphs();
+  if (weights.empty()) {
+    report.line("no checkpoint: the model is evaluated as its weights files (or random numbers) leave it");
+    FitData fit;
+    for (const CaptionRecord& caption : dataset.train.captions) fit.captions.push_back(caption.text);
+    train.count_names(fit.graph_names);
+    model.fit(fit);
+  } else {
+    const Checkpoint checkpoint = load_checkpoint(weights);
+    model.restore(checkpoint.extra);
+    model.load_state(checkpoint.model, weights.string());
+  }
+
+  const Clock::time_point start = Clock::now();
+  inputs.prepare();
+  const EncodedSplit encoded = encode_split(model, inputs, config.eval.batch_size, report);
+  const SplitScores scores = score_split(model, inputs, encoded, config.eval.chunk, report);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+
+  EvaluationInput input;
+  input.i2t = scores.i2t.view();
+  if (scores.t2i) input.t2i = scores.t2i->view();
+  input.caption_image = inputs.caption_images();
+  std::vector<std::string> texts;
+  for (const CaptionRecord& caption : split.captions) texts.push_back(caption.text);
+  const std::vector<int64_t> text_ids = text_ids_of(texts);
+  input.text_ids = text_ids;
+  input.rerankers = std::move(rerankers);
+  Banks banks;
+  if (needs_bank) {
+    train.prepare();
+    const EncodedSplit bank = encode_split(model, train, config.eval.batch_size, report);
+    const at::Tensor of_caption = at::tensor(inputs.caption_texts(), at::kLong);
+    banks.images = cosine(bank.images.embedding, encoded.texts.embedding.index_select(0, of_caption));
+    banks.texts = cosine(bank.texts.embedding, encoded.images.embedding);
+    input.image_bank = std::as_const(banks.images).view();
+    input.text_bank = std::as_const(banks.texts).view();
+  }
+  EvalResult out;
+  out.rows = evaluate(input);
+
+  if (!options.scores.empty()) {
+    write_npy(options.scores, scores.i2t.view());
+    if (scores.t2i) {
+      fs::path other = options.scores;
+      other.replace_extension(".t2i.npy");
+      write_npy(other, scores.t2i->view());
+    }
+  }
+  if (!options.trec.empty()) write_trec(options.trec, input.i2t, input.t2i, inputs.caption_images(), config.name);
+
+  Value& record = out.record;
+  record["name"] = Value(config.name);
+  record["split"] = Value(split.name);
+  record["protocol"]["tie_rule"] = Value("strict");
+  record["protocol"]["selection_split"] = weights.empty() ? Value() : Value("val");
+  record["protocol"]["dataset"] = dataset_record(dataset);
+  record["protocol"]["seed"] = config.seed;
+  record["protocol"]["weights"] = weights.empty() ? Value() : Value(hash_file(weights));
+  record["protocol"]["checkpoint"] = weights.empty() ? Value() : Value(weights.filename().string());
+  record["environment"] = environment_record(config, *loaded.plugins);
+  record["images"] = inputs.image_count();
+  record["captions"] = inputs.caption_count();
+  record["distinct_texts"] = inputs.text_count();
+  if (model.interaction()) {
+    record["shortlist"]["length"] = config.interaction->shortlist;
+    record["shortlist"]["i2t_recall"] = 100 * scores.i2t_shortlist_recall;
+    record["shortlist"]["t2i_recall"] = 100 * scores.t2i_shortlist_recall;
+  }
+  record["evaluation_seconds"] = seconds;
+  record["seconds_per_pair"] = seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
+  record["features_from_cache"] = inputs.images_are_cached();
+  record["rows"] = to_value(out.rows);
+  if (is_run && fs::exists(folder.record())) {
+    Value kept = read_json(folder.record());
+    kept["evaluations"][split.name] = record;
+    write_atomically(folder.record(), to_json(kept) + "\n");
+  }
+  return out;
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,36 @@
+// Evaluating a trained run, or a config as it stands: `orbweaver eval`.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "framework/eval/evaluation.h"
+#include "framework/model/encode.h"
+#include "framework/train/report.h"
+
+namespace orbweaver {
+
+struct EvalOptions {
+  std::filesystem::path config_or_run;
+  std::vector<std::string> overrides;
+  std::filesystem::path checkpoint;  ///< default: the run's best.safetensors; none for a bare config
+  std::string split = "test";        ///< train, val or test
+  bool rerank = true;                ///< rows of the config's rerankers
+  std::filesystem::path scores;      ///< where to save the [images, captions] scores (.npy); empty: nowhere
+  std::filesystem::path trec;        ///< folder for TREC run and qrels files; empty: none
+};
+
+struct EvalResult {
+  std::vector<EvaluationRow> rows;
+  Value record;
+};
+
+/// Encodes the split, scores it, and makes every row of the result. For a run folder the record is also kept in its
+/// record.json under /evaluations/<split>.
+EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
+
+/// Strict metrics of a split, as validation during training needs them.
+RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params, const RunReport& report);
+
+}  // namespace orbweaver

@@ -1,0 +1,55 @@
+#include "framework/train/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <ctime>
+#include <span>
+
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace {
+
+void append(const std::filesystem::path& file, const std::string& text) {
+  const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw Error(fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+  try {
+    write_all(descriptor, std::as_bytes(std::span(text)));
+  } catch (const Error& cause) {
+    close(descriptor);
+    throw Error(fmt::format("{}: cannot be written: {}", file.string(), cause.what()));
+  }
+  close(descriptor);
+}
+
+}  // namespace
+
+bool RunFolder::started() const { return std::filesystem::exists(config()); }
+
+void RunFolder::append_log(const std::string& line) const {
+  append(log(), fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(std::time(nullptr)), line));
+}
+
+void RunFolder::append_metrics(const Value& line) const { append(metrics(), to_json(line, -1) + "\n"); }
+
+void RunFolder::keep_metrics_until(int64_t epoch) const {
+  if (!std::filesystem::exists(metrics())) return;
+  std::string kept;
+  for (const std::string& line : read_lines(metrics())) {
+    try {
+      const Value entry = parse_json(line, metrics().string());
+      if (const Value* at = entry.find("epoch"); at && at->as_int() <= epoch) kept += line + "\n";
+    } catch (const InputError&) {
+      continue;  // a line cut short by the kill; its epoch is run again
+    }
+  }
+  write_atomically(metrics(), kept);
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,428 @@
+#include "framework/train/train.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/utils.h>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "framework/io/files.h"
+#include "framework/data/random.h"
+#include "framework/io/json.h"
+#include "framework/model/split_inputs.h"
+#include "framework/train/checkpoint.h"
+#include "framework/train/evaluate.h"
+#include "framework/train/optimizer.h"
+#include "framework/train/run_folder.h"
+#include "framework/train/session.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// A file name out of free text.
+std::string as_file_name(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ? c : '_';
+  return out;
+}
+
+/// Where a run stands; everything that decides how it goes on.
+struct Progress {
+  int64_t epoch = 0;       // of the next step, from 0
+  int64_t batch = 0;       // of the next step within its epoch
+  int64_t step = 0;        // taken so far
+  double loss_sum = 0;     // of this epoch so far
+  std::vector<std::pair<std::string, double>> part_sums;
+  double best = -1;        // validation mR
+  int64_t best_epoch = 0;  // from 1; 0: none yet
+  int64_t stale = 0;       // validations since
+  double seconds = 0;      // of training, over all its sittings
+  bool done = false;
+
+  Value to_value() const {
+    Value out = Value::object();
+    out["epoch"] = epoch;
+    out["batch"] = batch;
+    out["step"] = step;
+    out["loss_sum"] = loss_sum;
+    out["part_sums"] = Value::object();
+    for (const auto& [name, sum] : part_sums) out["part_sums"][name] = sum;
+    out["best"] = best;
+    out["best_epoch"] = best_epoch;
+    out["stale"] = stale;
+    out["seconds"] = seconds;
+    out["done"] = done;
+    return out;
+  }
+  static Progress from(const Value& value) {
+    Progress out;
+    out.epoch = value.at("epoch").as_int();
+    out.batch = value.at("batch").as_int();
+    out.step = value.at("step").as_int();
+    out.loss_sum = value.at("loss_sum").as_double();
+    for (const auto& [name, sum] : value.at("part_sums").as_object()) out.part_sums.emplace_back(name, sum.as_double());
+    out.best = value.at("best").as_double();
+    out.best_epoch = value.at("best_epoch").as_int();
+    out.stale = value.at("stale").as_int();
+    out.seconds = value.at("seconds").as_double();
+    out.done = value.at("done").as_bool();
+    return out;
+  }
+};
+
+/// JSON pointers at which two configs differ.
+void differences(const Value& a, const Value& b, const std::string& pointer, std::vector<std::string>& out) {
+  if (a == b) return;
+  if (!a.is_object() || !b.is_object()) {
+    out.push_back(fmt::format("{} was {}, is {}", pointer, brief(a), brief(b)));
+    return;
+  }
+  const Value absent;
+  for (const auto& [key, value] : a.as_object()) {
+    const Value* other = b.find(key);
+    differences(value, other ? *other : absent, pointer + "/" + key, out);
+  }
+  for (const auto& [key, value] : b.as_object())
+    if (!a.find(key)) out.push_back(fmt::format("{}/{} was not there, is {}", pointer, key, brief(value)));
+}
+
+class Trainer {
+ public:
+  Trainer(LoadedConfig loaded, RunFolder folder, bool resume, const RunReport& report)
+      : plugins_(std::move(loaded.plugins)), config_(std::move(loaded.config)), folder_(std::move(folder)), outer_(report) {
+    report_ = report;
+    report_.line = [this](const std::string& text) {
+      folder_.append_log(text);
+      outer_.line(text);
+    };
+    resume_ = resume;
+  }
+
+  TrainResult run() {
+    set_up_torch(config_);
+    const bool resuming = resume_ && fs::exists(folder_.last());
+    std::optional<Checkpoint> checkpoint;
+    if (resuming) checkpoint = load_checkpoint(folder_.last());
+    open_data(checkpoint ? &*checkpoint : nullptr);
+    make_model(checkpoint ? &*checkpoint : nullptr);
+    if (checkpoint) folder_.keep_metrics_until(progress_.epoch);
+    checkpoint.reset();
+
+    while (!progress_.done) {
+      if (!train_epoch()) return stopped();
+      finish_epoch();
+    }
+    return finish();
+  }
+
+ private:
+  void open_data(const Checkpoint* checkpoint) {
+    dataset_ = open_dataset(config_, report_);
+    if (dataset_.train.captions.empty())
+      throw InputError(fmt::format("{}: has no training captions", config_.dataset.root.string()));
+    if (dataset_.val.captions.empty())
+      throw InputError(fmt::format("{}: has no validation captions; the checkpoint is selected on them", config_.dataset.root.string()));
+    data_hash_ = Hasher().add(std::string_view(dataset_.train.hash())).add(std::string_view(dataset_.val.hash())).hex();
+    if (checkpoint && checkpoint->facts.at("data").as_string() != data_hash_)
+      throw InputError(fmt::format("{}: was trained on other data than {} holds now; start a new run with --overwrite",
+                                   folder_.last().string(), config_.dataset.root.string()));
+    report_.line(fmt::format("{}: {} training images, {} captions; {} validation images ({})", dataset_.name,
+                             dataset_.train.images.size(), dataset_.train.captions.size(), dataset_.val.images.size(),
+                             dataset_.val_source));
+  }
+
+  void make_model(const Checkpoint* checkpoint) {
+    cache_.emplace(open_cache(config_, report_));
+    model_ = std::make_unique<RetrievalModel>(config_, *plugins_);
+    const SplitInputs::Options options{config_.eval.batch_size, config_.train.workers};
+    train_ = std::make_unique<SplitInputs>(*model_, dataset_.train, dataset_.triples, *cache_, report_, options);
+    val_ = std::make_unique<SplitInputs>(*model_, dataset_.val, dataset_.triples, *cache_, report_, options);
+    train_->build_graphs();
+    val_->build_graphs();
+    if (checkpoint) {
+      model_->restore(checkpoint->extra);
+      model_->load_state(checkpoint->model, folder_.last().string());
+      progress_ = Progress::from(checkpoint->facts.at("progress"));
+    } else {
+      FitData fit;
+      for (const CaptionRecord& caption : dataset_.train.captions) fit.captions.push_back(caption.text);
+      train_->count_names(fit.graph_names);
+      model_->fit(fit);
+    }
+    train_->prepare();
+    val_->prepare();
+    optimizer_ = std::make_unique<Optimizer>(config_.train, model_->parameter_groups());
+    if (checkpoint) optimizer_->load_state(checkpoint->optimizer, folder_.last().string());
+
+    int64_t trainable = 0;
+    for (const auto& group : model_->parameter_groups())
+      for (const auto& [name, tensor] : group.parameters) trainable += tensor.numel();
+    steps_per_epoch_ = epoch_batches(0).size();
+    if (steps_per_epoch_ == 0)
+      throw InputError(fmt::format("/train/batch_size: is {}, but there are only {} training captions; make it smaller or set "
+                                   "train.drop_last=false", config_.train.batch_size, train_->caption_count()));
+    report_.line(fmt::format("{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_,
+                             config_.train.threads,
+                             checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
+  }
+
+  EpochBatches epoch_batches(int64_t epoch) const {
+    return EpochBatches(static_cast<uint64_t>(config_.seed), epoch, train_->caption_count(), config_.train.batch_size,
+                        config_.train.drop_last);
+  }
+
+  /// @return false when told to stop, after saving.
+  bool train_epoch() {
+    const EpochBatches batches = epoch_batches(progress_.epoch);
+    std::unique_ptr<ImageLoader> loader;
+    if (!train_->images_are_cached()) {
+      std::vector<int64_t> images;
+      for (int64_t b = 0; b < batches.size(); ++b)
+        for (const int64_t caption : batches.batch(b)) images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
+      loader = train_->load_images(images, config_.train.batch_size, progress_.batch);
+    }
+    if (progress_.batch == 0) {
+      progress_.loss_sum = 0;
+      progress_.part_sums.clear();
+    }
+    model_->train(true);
+    Clock::time_point last_save = Clock::now();
+    sitting_ = Clock::now();
+    const std::string name = fmt::format("epoch {}/{}", progress_.epoch + 1, config_.train.epochs);
+    while (progress_.batch < batches.size()) {
+      step(batches.batch(progress_.batch), loader.get());
+      ++progress_.batch;
+      ++progress_.step;
+      report_.progress(name, progress_.batch, batches.size(), "steps",
+                       fmt::format("loss {:.4g}", progress_.loss_sum / static_cast<double>(progress_.batch)));
+      if (report_.stopping()) {
+        note_time();
+        save_last();
+        return false;
+      }
+      if (seconds_since(last_save) >= config_.train.checkpoint_every && progress_.batch < batches.size()) {
+        note_time();
+        save_last();
+        last_save = Clock::now();
+      }
+    }
+    note_time();
+    return true;
+  }
+
+  void step(std::span<const int64_t> captions, ImageLoader* loader) {
+    // Dropout and whatever else draws random numbers is a function of (seed, step): nothing to save, nothing to restore.
+    torch::manual_seed(Random(static_cast<uint64_t>(config_.seed), 0x5eed, static_cast<uint64_t>(progress_.step)).next() >> 1);
+    LossInput batch = make_batch(captions, loader);
+    const RetrievalModel::BatchLoss loss = model_->loss(batch);
+    const double value = loss.total.item<double>();
+    if (!std::isfinite(value)) fail_on_loss(captions, batch, value);
+    optimizer_->zero_grad();
+    loss.total.backward();
+    optimizer_->step(learning_rate(config_.train, progress_.step, steps_per_epoch_));
+
+    progress_.loss_sum += value;
+    if (progress_.part_sums.empty())
+      for (const auto& part : loss.parts) progress_.part_sums.emplace_back(part.first, 0.0);
+    for (size_t i = 0; i < loss.parts.size(); ++i) progress_.part_sums[i].second += loss.parts[i].second.item<double>();
+  }
+
+  LossInput make_batch(std::span<const int64_t> captions, ImageLoader* loader) {
+    std::vector<int64_t> images, texts, hashes;
+    for (const int64_t caption : captions) {
+      images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
+      texts.push_back(train_->caption_texts()[static_cast<size_t>(caption)]);
+      hashes.push_back(train_->token_hash(caption));
+    }
+    LossInput batch;
+    at::Tensor pixels;
+    if (loader) pixels = train_->pixels(*loader->next());
+    batch.image = train_->encode_images(images, pixels);
+    batch.text = train_->encode_texts(texts);
+    batch.image_graphs = train_->graphs(Side::image, images);
+    batch.text_graphs = train_->graphs(Side::text, texts);
+    model_->complete(Side::image, batch.image, batch.image_graphs);
+    model_->complete(Side::text, batch.text, batch.text_graphs);
+    const auto tensor = [&](const std::vector<int64_t>& numbers) { return at::tensor(numbers, at::kLong).to(model_->device()); };
+    batch.image_ids = tensor(images);
+    batch.token_hashes = tensor(hashes);
+    return batch;
+  }
+
+  [[noreturn]] void fail_on_loss(std::span<const int64_t> captions, const LossInput& batch, double value) {
+    Value items = Value::list();
+    for (const int64_t caption : captions) {
+      const CaptionRecord& record = dataset_.train.captions[static_cast<size_t>(caption)];
+      Value item = Value::object();
+      item["caption"] = caption;
+      item["text"] = record.text;
+      item["image"] = dataset_.train.images[static_cast<size_t>(record.image)].name;
+      items.push_back(item);
+    }
+    Value out = Value::object();
+    out["epoch"] = progress_.epoch + 1;
+    out["step"] = progress_.step + 1;
+    out["loss"] = Value(fmt::format("{}", value));
+    out["items"] = std::move(items);
+    const fs::path file = folder_.path() / "bad_batch.json";
+    write_atomically(file, to_json(out) + "\n");
+    std::string fault = "the losses themselves";
+    try {
+      model_->find_fault(batch);
+    } catch (const Error& error) {
+      fault = error.what();
+    }
+    const std::string text = fmt::format("the loss is {} at epoch {}, step {}; its batch is written to {}; first fault: {}; a smaller "
+                                         "train.lr or train.clip_norm may help", value, progress_.epoch + 1, progress_.step + 1,
+                                         file.string(), fault);
+    folder_.append_log(text);
+    throw Error(text);
+  }
+
+  void finish_epoch() {
+    const int64_t epoch = ++progress_.epoch;
+    const double steps = static_cast<double>(progress_.batch);
+    progress_.batch = 0;
+    const bool last = epoch == config_.train.epochs;
+    Value line = Value::object();
+    line["epoch"] = epoch;
+    line["step"] = progress_.step;
+    line["lr"] = learning_rate(config_.train, progress_.step - 1, steps_per_epoch_);
+    line["loss"] = progress_.loss_sum / steps;
+    for (const auto& [name, sum] : progress_.part_sums) line["parts"][name] = sum / steps;
+    std::string text = fmt::format("epoch {}: loss {:.4g}", epoch, progress_.loss_sum / steps);
+    if (epoch % config_.train.validate_every == 0 || last) {
+      const RetrievalMetrics metrics = plain_metrics(*model_, *val_, config_.eval, report_);
+      line["val"] = to_value(metrics);
+      const bool better = metrics.mean_recall() > progress_.best;
+      text += fmt::format(", validation mR {:.2f}{}", metrics.mean_recall(), better ? " (best)" : "");
+      if (better) {
+        progress_.best = metrics.mean_recall();
+        progress_.best_epoch = epoch;
+        progress_.stale = 0;
+        save_best();
+      } else {
+        ++progress_.stale;
+      }
+    }
+    const bool early = config_.train.early_stopping > 0 && progress_.stale >= config_.train.early_stopping;
+    progress_.done = last || early;
+    line["seconds"] = epoch_seconds_;
+    line["pairs_per_second"] = steps * static_cast<double>(config_.train.batch_size) / std::max(epoch_seconds_, 1e-9);
+    text += fmt::format(", {:.1f} s", epoch_seconds_);
+    if (early && !last) text += fmt::format("; stopping early: no better validation for {}", progress_.stale);
+    epoch_seconds_ = 0;
+    folder_.append_metrics(line);
+    report_.line(text);
+    save_last();
+  }
+
+  void note_time() {
+    const double seconds = seconds_since(sitting_);
+    sitting_ = Clock::now();
+    epoch_seconds_ += seconds;
+    progress_.seconds += seconds;
+  }
+
+  void save_best() {
+    Value facts = Value::object();
+    facts["epoch"] = progress_.best_epoch;
+    facts["val_mR"] = progress_.best;
+    save_checkpoint(folder_.best(), {model_->state(), {}, model_->extra_states(), facts});
+  }
+
+  void save_last() {
+    Value facts = Value::object();
+    facts["progress"] = progress_.to_value();
+    facts["data"] = Value(data_hash_);
+    save_checkpoint(folder_.last(), {model_->state(), optimizer_->state(), model_->extra_states(), facts});
+  }
+
+  TrainResult stopped() {
+    report_.line(fmt::format("stopped at epoch {}, step {}; saved. Continue with: orbweaver train {} --resume",
+                             progress_.epoch + 1, progress_.batch, folder_.path().string()));
+    return {folder_.path(), false, {}};
+  }
+
+  TrainResult finish() {
+    Value record = Value::object();
+    record["name"] = Value(config_.name);
+    record["seed"] = config_.seed;
+    record["selection"]["split"] = Value("val");
+    record["selection"]["metric"] = Value("mR");
+    record["selection"]["tie_rule"] = Value("strict");
+    record["selection"]["source"] = Value(dataset_.val_source);
+    record["selection"]["epoch"] = progress_.best_epoch;
+    record["selection"]["mR"] = progress_.best;
+    record["epochs"] = progress_.epoch;
+    record["steps"] = progress_.step;
+    record["train_seconds"] = progress_.seconds;
+    record["weights"] = Value(hash_file(folder_.best()));
+    record["dataset"] = dataset_record(dataset_);
+    record["environment"] = environment_record(config_, *plugins_);
+    write_atomically(folder_.record(), to_json(record) + "\n");
+    report_.line(fmt::format("best epoch {}: validation mR {:.2f}; run folder {}", progress_.best_epoch, progress_.best,
+                             folder_.path().string()));
+    return {folder_.path(), true, std::move(record)};
+  }
+
+  std::unique_ptr<PluginHost> plugins_;
+  Config config_;
+  RunFolder folder_;
+  const RunReport& outer_;
+  RunReport report_;
+  bool resume_ = false;
+  Dataset dataset_;
+  std::string data_hash_;
+  std::optional<FeatureCache> cache_;
+  std::unique_ptr<RetrievalModel> model_;
+  std::unique_ptr<SplitInputs> train_, val_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Progress progress_;
+  int64_t steps_per_epoch_ = 0;
+  Clock::time_point sitting_;
+  double epoch_seconds_ = 0;
+};
+
+/// Paths may move with the machine; everything else must be the same for a run to continue.
+void check_same_config(const RunFolder& folder, const Value& now) {
+  std::vector<std::string> differing;
+  differences(read_json(folder.config()), now, "", differing);
+  if (differing.empty()) return;
+  throw InputError(fmt::format("{}: holds a run of another config: {}; use another --out, or --overwrite", folder.path().string(),
+                               fmt::join(differing, "; ")));
+}
+
+}  // namespace
+
+TrainResult train(const TrainOptions& options, const RunReport& report) {
+  LoadedConfig loaded = load_config(options.config_or_run, options.overrides);
+  fs::path path = options.folder;
+  if (path.empty() && fs::is_directory(options.config_or_run)) path = options.config_or_run;
+  if (path.empty())
+    path = loaded.config.output /
+           fmt::format("{}-{}-s{}", as_file_name(loaded.config.name), as_file_name(loaded.config.dataset.name), loaded.config.seed);
+  const RunFolder folder(fs::absolute(path).lexically_normal());
+  if (folder.started()) {
+    if (options.overwrite) {
+      for (const fs::path& file : {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log()}) fs::remove(file);
+    } else if (options.resume) {
+      check_same_config(folder, loaded.config.resolved);
+    } else {
+      throw InputError(fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
+                                   "new one elsewhere", folder.path().string()));
+    }
+  }
+  write_atomically(folder.config(), to_json(loaded.config.resolved) + "\n");
+  return Trainer(std::move(loaded), folder, options.resume, report).run();
+}
+
+}  // namespace orbweaver
