@@ -1,0 +1,153 @@
+// orbweaver data check|stats|synth
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "framework/cli/command.h"
+#include "framework/data/check.h"
+#include "framework/data/stats.h"
+#include "framework/data/synth.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+int default_threads() { return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u)); }
+
+/// How a dataset on the command line is read.
+struct DatasetOptions {
+  fs::path path, images;
+  std::string format = "auto";
+};
+
+struct DataOptions {
+  DatasetOptions first, second;
+  SynthOptions synth;
+  int threads = default_threads();
+  bool json = false;
+};
+
+Dataset load(const DatasetOptions& options) {
+  DatasetParams params = guess_dataset(options.path);
+  if (options.format == "precomp") params.format = DatasetParams::Format::precomp;
+  if (options.format == "karpathy") params.format = DatasetParams::Format::karpathy;
+  params.images = options.images;
+  return load_dataset(params);
+}
+
+/// A ProgressFunction on the terminal's progress line.
+ProgressFunction shown_by(Progress& progress) {
+  return [&progress](int64_t done, int64_t) { progress.update(done); };
+}
+
+int64_t image_count(const Dataset& dataset) {
+  return static_cast<int64_t>(dataset.train.images.size() + dataset.val.images.size() + dataset.test.images.size());
+}
+
+CheckReport make_report(const DataOptions& options) {
+  const Dataset first = load(options.first);
+  if (options.second.path.empty()) {
+    Progress progress("check", image_count(first), "images");
+    return check_dataset(first, options.threads, shown_by(progress));
+  }
+  const Dataset second = load(options.second);
+  Progress progress("check", image_count(first) + image_count(second), "images");
+  return check_overlap(first, second, options.threads, shown_by(progress));
+}
+
+void check(const DataOptions& options, CommandContext& context) {
+  const CheckReport report = make_report(options);
+  if (options.json) print_json(report.value());
+  else fmt::print("{}", report.text());
+  if (!report.clean()) context.exit_code = exit_failed;
+}
+
+Value make_stats(const DataOptions& options) {
+  const Dataset dataset = load(options.first);
+  Progress progress("stats", image_count(dataset), "images");
+  return dataset_stats(dataset, options.threads, shown_by(progress));
+}
+
+void stats(const DataOptions& options) {
+  const Value figures = make_stats(options);
+  if (options.json) print_json(figures);
+  else fmt::print("{}", stats_text(figures));
+}
+
+void synth(DataOptions& options) {
+  options.synth.threads = options.threads;
+  const auto start = std::chrono::steady_clock::now();
+  {
+    Progress progress("synth", options.synth.images, "images");
+    write_synthetic_dataset(options.synth, shown_by(progress));
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!options.json) {
+    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(), options.synth.images, options.synth.seed, seconds);
+    return;
+  }
+  Value value;
+  value["folder"] = options.synth.folder.string();
+  value["images"] = options.synth.images;
+  value["seed"] = static_cast<int64_t>(options.synth.seed);
+  value["seconds"] = seconds;
+  print_json(value);
+}
+
+void add_common_options(CLI::App* command, DataOptions& options) {
+  command->add_option("--threads", options.threads, "Worker threads")->check(CLI::Range(1, 256))->capture_default_str();
+  command->add_flag("--json", options.json, "Print JSON");
+}
+
+void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::string& suffix, const std::string& which) {
+  command->add_option("--images" + suffix, options.images, "Folder of the images of " + which + "; default: its own images/")->type_name("DIR");
+  command->add_option("--format" + suffix, options.format, "Format of " + which)
+      ->check(CLI::IsMember({"auto", "precomp", "karpathy"}))->capture_default_str();
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, CommandContext& context) {
+  CLI::App* command = app.add_subcommand("data", "Checks a dataset, prints its figures, or writes a synthetic one");
+  command->require_subcommand(1);
+  command->footer("Example:\n  orbweaver data synth /tmp/scenes --images 500 && orbweaver data check /tmp/scenes");
+  const auto options = std::make_shared<DataOptions>();
+
+  CLI::App* check_command = command->add_subcommand("check", "What is wrong with a dataset, or shared by two");
+  check_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required();
+  check_command->add_option("B", options->second.path, "A second dataset: what do the two share?");
+  add_dataset_options(check_command, options->first, "", "A");
+  add_dataset_options(check_command, options->second, "-b", "B");
+  add_common_options(check_command, *options);
+  check_command->footer(
+      "Exit status: 0 clean (notes do not count), 1 problems that would falsify results (missing or broken images,\n"
+      "blank captions, the same image in two splits), 2 wrong input.\n"
+      "Example:\n  orbweaver data check datasets/rsicd datasets/rsitmd");
+  check_command->callback([options, &context] { check(*options, context); });
+
+  CLI::App* stats_command = command->add_subcommand("stats", "What a dataset holds, in figures");
+  stats_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required();
+  add_dataset_options(stats_command, options->first, "", "A");
+  add_common_options(stats_command, *options);
+  stats_command->footer("Example:\n  orbweaver data stats datasets/rsicd --json");
+  stats_command->callback([options] { stats(*options); });
+
+  CLI::App* synth_command = command->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
+  synth_command->add_option("DIR", options->synth.folder, "Folder to write")->required();
+  synth_command->add_option("--images", options->synth.images, "Number of images; 80% train, 10% validation, 10% test")
+      ->check(CLI::Range(int64_t{3}, int64_t{1000000}))->capture_default_str();
+  synth_command->add_option("--seed", options->synth.seed, "Seed; the same seed gives the same bytes")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))->capture_default_str();
+  synth_command->add_flag("--force", options->synth.force, "Write into a folder that holds other things");
+  add_common_options(synth_command, *options);
+  synth_command->footer("Example:\n  orbweaver data synth /tmp/scenes --images 500 --seed 1");
+  synth_command->callback([options] { synth(*options); });
+}
+
+}  // namespace orbweaver

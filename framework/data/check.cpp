@@ -1,0 +1,331 @@
+#include "framework/data/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "framework/data/fingerprint.h"
+#include "framework/data/image.h"
+#include "framework/data/prefetch.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace {
+
+std::array<const Split*, 3> splits_of(const Dataset& dataset) { return {&dataset.train, &dataset.val, &dataset.test}; }
+
+/// "1 pair", "3 pairs".
+std::string count_of(size_t count, const std::string& one, const std::string& many = "") {
+  return fmt::format("{} {}", count, count == 1 ? one : many.empty() ? one + "s" : many);
+}
+
+/// One image of one split with what was found out about it.
+struct Entry {
+  const Split* split;
+  const ImageRecord* image;
+  Fingerprint print;
+  std::string fault;
+  std::string label() const { return split->name + " " + image->name; }
+};
+
+std::vector<Entry> entries_of(const Dataset& dataset) {
+  std::vector<Entry> entries;
+  for (const Split* split : splits_of(dataset))
+    for (const ImageRecord& image : split->images) entries.push_back({split, &image, {}, {}});
+  return entries;
+}
+
+/// Decodes every image and fills in its fingerprint or its fault.
+void examine(std::vector<Entry>& entries, int threads, const ProgressFunction& progress) {
+  struct Result {
+    Fingerprint print;
+    std::string fault;
+  };
+  const auto make = [&](int64_t i) {
+    Result result;
+    try {
+      result.print = fingerprint(decode_image(entries[static_cast<size_t>(i)].image->file).view());
+    } catch (const InputError&) {
+      result.fault = image_fault(entries[static_cast<size_t>(i)].image->file);
+    }
+    return result;
+  };
+  const auto total = static_cast<int64_t>(entries.size());
+  QuietDecoders quiet;
+  OrderedPrefetch<Result> results(total, make, threads, 64);
+  std::vector<Result> found;
+  for (int64_t i = 0; i < total; ++i) {
+    found.push_back(*results.next());
+    if (progress) quiet.aloud([&] { progress(i + 1, total); });
+  }
+  for (size_t i = 0; i < found.size(); ++i) {
+    entries[i].print = found[i].print;
+    entries[i].fault = std::move(found[i].fault);
+  }
+}
+
+std::vector<Entry> whole(const std::vector<Entry>& entries) {
+  std::vector<Entry> good;
+  std::copy_if(entries.begin(), entries.end(), std::back_inserter(good), [](const Entry& entry) { return entry.fault.empty(); });
+  return good;
+}
+
+std::vector<Fingerprint> prints_of(const std::vector<Entry>& entries) {
+  std::vector<Fingerprint> prints;
+  for (const Entry& entry : entries) prints.push_back(entry.print);
+  return prints;
+}
+
+/// Findings in the order in which they are made; empty ones are dropped.
+class Findings {
+ public:
+  void add(Severity severity, std::string id, std::string text, std::vector<std::string> examples) {
+    if (!examples.empty()) list_.push_back({severity, std::move(id), std::move(text), std::move(examples)});
+  }
+  void problem(std::string id, std::string text, std::vector<std::string> examples) {
+    add(Severity::problem, std::move(id), std::move(text), std::move(examples));
+  }
+  void note(std::string id, std::string text, std::vector<std::string> examples) {
+    add(Severity::note, std::move(id), std::move(text), std::move(examples));
+  }
+  std::vector<Finding> take() {
+    std::stable_sort(list_.begin(), list_.end(), [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+    return std::move(list_);
+  }
+
+ private:
+  std::vector<Finding> list_;
+};
+
+std::string summary_of(const Dataset& dataset) {
+  std::string text = dataset.name + ":";
+  for (const Split* split : splits_of(dataset))
+    text += fmt::format(" {} {}, {};", split->name, count_of(split->images.size(), "image"), count_of(split->captions.size(), "caption"));
+  return text + " validation " + dataset.val_source;
+}
+
+void find_faults(const Dataset& dataset, const std::vector<Entry>& entries, Findings& findings) {
+  std::vector<std::string> missing, broken;
+  for (const Entry& entry : entries) {
+    if (entry.fault.empty()) continue;
+    if (entry.fault == "does not exist") missing.push_back(entry.label());
+    else broken.push_back(fmt::format("{}: {}", entry.label(), entry.fault));
+  }
+  const std::string of = fmt::format(" of {} in {}", entries.size(), dataset.name);
+  findings.problem("missing_images", fmt::format("{}{} missing", count_of(missing.size(), "image"), of + (missing.size() == 1 ? " is" : " are")), missing);
+  findings.problem("broken_images", fmt::format("{}{} not decode", count_of(broken.size(), "image"), of + (broken.size() == 1 ? " does" : " do")), broken);
+}
+
+void find_bad_detections(const Dataset& dataset, Findings& findings) {
+  std::vector<std::string> bad;
+  for (const Split* split : splits_of(dataset))
+    for (const ImageRecord& image : split->images) {
+      if (image.detections.empty()) continue;
+      try {
+        read_detections(image.detections);
+      } catch (const InputError& error) {
+        bad.push_back(error.what());
+      }
+    }
+  findings.problem("bad_detections", fmt::format("{} cannot be read", count_of(bad.size(), "detections file")), bad);
+}
+
+void find_shared_names(const Dataset& dataset, Findings& findings) {
+  std::map<std::string, const Split*> first;
+  std::vector<std::string> shared;
+  for (const Split* split : splits_of(dataset))
+    for (const ImageRecord& image : split->images) {
+      const auto [entry, added] = first.try_emplace(image.name, split);
+      if (!added) shared.push_back(fmt::format("{} in {} and {}", image.name, entry->second->name, split->name));
+    }
+  findings.problem("images_in_two_splits", fmt::format("{} listed in two splits", count_of(shared.size(), "image is", "images are")), shared);
+}
+
+std::string pair_text(const Entry& a, const Entry& b, const DuplicatePair& pair) {
+  return fmt::format("{} ~ {} ({} bits, correlation {:.2f})", a.label(), b.label(), pair.bits, pair.correlation);
+}
+
+void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
+  const std::vector<Entry> good = whole(entries);
+  std::vector<std::string> across, within;
+  for (const DuplicatePair& pair : find_near_duplicates(prints_of(good))) {
+    const Entry &a = good[pair.first], &b = good[pair.second];
+    if (a.image->name == b.image->name && a.split != b.split) continue;  // reported by name
+    (a.split == b.split ? within : across).push_back(pair_text(a, b, pair));
+  }
+  findings.problem("near_duplicates_across_splits",
+                   fmt::format("{} of nearly identical images across splits: what is tested was trained on or selected by", count_of(across.size(), "pair")), across);
+  findings.note("near_duplicates_within_a_split", fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
+}
+
+void find_blank_captions(const Dataset& dataset, Findings& findings) {
+  std::vector<std::string> blank;
+  for (const Split* split : splits_of(dataset))
+    for (const CaptionRecord& caption : split->captions)
+      if (caption.text.empty()) blank.push_back(split->name + " " + split->images[static_cast<size_t>(caption.image)].name);
+  findings.problem("blank_captions", fmt::format("{} blank", count_of(blank.size(), "caption is", "captions are")), blank);
+}
+
+void find_repeated_captions(const Dataset& dataset, Findings& findings) {
+  std::vector<std::string> within;
+  for (const Split* split : splits_of(dataset)) {
+    std::map<std::string, std::set<int64_t>> images;
+    std::map<std::pair<int64_t, std::string>, size_t> repeats;
+    for (const CaptionRecord& caption : split->captions) {
+      if (caption.text.empty()) continue;
+      images[caption.text].insert(caption.image);
+      ++repeats[{caption.image, caption.text}];
+    }
+    for (const auto& [key, count] : repeats)
+      if (count > 1)
+        within.push_back(fmt::format("{} {}: {} x \"{}\"", split->name, split->images[static_cast<size_t>(key.first)].name, count, key.second));
+    std::vector<std::string> shared;
+    for (const auto& [text, of] : images)
+      if (of.size() > 1) shared.push_back(fmt::format("{} images: \"{}\"", of.size(), text));
+    findings.note("captions_of_several_images_" + split->name,
+                  fmt::format("{} of several images in {}: queries with more than one right answer, counted apart by "
+                              "duplicate-aware recall", count_of(shared.size(), "text is a caption", "texts are captions"), split->name), shared);
+  }
+  findings.note("repeated_captions", fmt::format("{} more than once for the same image", count_of(within.size(), "caption stands", "captions stand")), within);
+}
+
+std::set<std::string> texts_of(const Split& split) {
+  std::set<std::string> texts;
+  for (const CaptionRecord& caption : split.captions)
+    if (!caption.text.empty()) texts.insert(caption.text);
+  return texts;
+}
+
+std::vector<std::string> common(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::vector<std::string> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
+void find_captions_across_splits(const Dataset& dataset, Findings& findings) {
+  const auto splits = splits_of(dataset);
+  for (size_t a = 0; a < splits.size(); ++a)
+    for (size_t b = a + 1; b < splits.size(); ++b) {
+      const std::set<std::string> texts = texts_of(*splits[b]);
+      const std::vector<std::string> both = common(texts_of(*splits[a]), texts);
+      findings.note(fmt::format("captions_in_{}_and_{}", splits[a]->name, splits[b]->name),
+                    fmt::format("{} of {}'s {} distinct captions stand in {} too", both.size(), splits[b]->name, texts.size(), splits[a]->name), both);
+    }
+}
+
+void find_uneven_captions(const Dataset& dataset, Findings& findings) {
+  for (const Split* split : splits_of(dataset)) {
+    std::vector<size_t> counts(split->images.size());
+    for (const CaptionRecord& caption : split->captions) ++counts[static_cast<size_t>(caption.image)];
+    std::map<size_t, size_t> histogram;
+    for (const size_t count : counts) ++histogram[count];
+    if (histogram.size() < 2) continue;
+    std::vector<std::string> lines;
+    for (const auto& [captions, images] : histogram) lines.push_back(fmt::format("{} with {}", count_of(images, "image"), count_of(captions, "caption")));
+    findings.note("uneven_captions_" + split->name, fmt::format("images of {} have different numbers of captions", split->name), lines);
+  }
+}
+
+void find_unused_triples(const Dataset& dataset, Findings& findings) {
+  std::set<std::string> texts;
+  for (const Split* split : splits_of(dataset)) texts.merge(texts_of(*split));
+  std::vector<std::string> unused;
+  for (const auto& [text, triples] : dataset.triples)
+    if (!texts.count(text)) unused.push_back(text);
+  findings.note("unused_triples", fmt::format("{} of {} texts with triples are no caption of the dataset", unused.size(), dataset.triples.size()), unused);
+}
+
+/// Training on `a` and testing on `b`, or the other way round, would test on what was trained on.
+bool leaks(const Split& a, const Split& b) { return (a.name == "test") != (b.name == "test"); }
+
+}  // namespace
+
+bool CheckReport::clean() const {
+  return std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::problem; });
+}
+
+Value CheckReport::value() const {
+  Value report;
+  report["clean"] = clean();
+  for (const std::string& line : summary) report["summary"].push_back(line);
+  report["findings"] = Value::list();
+  for (const Finding& finding : findings) {
+    Value entry;
+    entry["severity"] = finding.severity == Severity::problem ? "problem" : "note";
+    entry["id"] = finding.id;
+    entry["text"] = finding.text;
+    entry["count"] = static_cast<int64_t>(finding.examples.size());
+    entry["examples"] = Value::list();
+    for (const std::string& example : finding.examples) entry["examples"].push_back(example);
+    report["findings"].push_back(std::move(entry));
+  }
+  return report;
+}
+
+std::string CheckReport::text() const {
+  std::string text;
+  for (const std::string& line : summary) text += line + "\n";
+  for (const Finding& finding : findings) {
+    text += fmt::format("{} {}\n", finding.severity == Severity::problem ? "PROBLEM" : "note   ", finding.text);
+    const size_t shown = finding.severity == Severity::problem ? 10 : 3;
+    for (size_t i = 0; i < std::min(finding.examples.size(), shown); ++i) text += "          " + finding.examples[i] + "\n";
+    if (finding.examples.size() > shown) text += fmt::format("          ... and {} more (--json lists all)\n", finding.examples.size() - shown);
+  }
+  const auto problems = std::count_if(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::problem; });
+  return text + (problems == 0 ? std::string("no problems\n")
+                               : fmt::format("{} that would falsify results\n", count_of(static_cast<size_t>(problems), "problem")));
+}
+
+CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress) {
+  std::vector<Entry> entries = entries_of(dataset);
+  examine(entries, threads, progress);
+  Findings findings;
+  find_faults(dataset, entries, findings);
+  find_bad_detections(dataset, findings);
+  find_shared_names(dataset, findings);
+  find_duplicates(entries, findings);
+  find_blank_captions(dataset, findings);
+  find_repeated_captions(dataset, findings);
+  find_captions_across_splits(dataset, findings);
+  find_uneven_captions(dataset, findings);
+  find_unused_triples(dataset, findings);
+  return {{summary_of(dataset)}, findings.take()};
+}
+
+CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const ProgressFunction& progress) {
+  std::vector<Entry> first = entries_of(a), second = entries_of(b);
+  const auto done_before = static_cast<int64_t>(first.size()), total = done_before + static_cast<int64_t>(second.size());
+  examine(first, threads, progress ? [&](int64_t done, int64_t) { progress(done, total); } : ProgressFunction());
+  examine(second, threads, progress ? [&](int64_t done, int64_t) { progress(done_before + done, total); } : ProgressFunction());
+  Findings findings;
+  find_faults(a, first, findings);
+  find_faults(b, second, findings);
+
+  const std::vector<Entry> good_a = whole(first), good_b = whole(second);
+  std::vector<std::string> leaking, harmless;
+  for (const DuplicatePair& pair : find_near_duplicates(prints_of(good_a), prints_of(good_b))) {
+    const Entry &one = good_a[pair.first], &other = good_b[pair.second];
+    (leaks(*one.split, *other.split) ? leaking : harmless)
+        .push_back(fmt::format("{} {} ~ {} {} ({} bits, correlation {:.2f})", a.name, one.label(), b.name, other.label(), pair.bits, pair.correlation));
+  }
+  findings.problem("near_duplicates_of_test_images",
+                   fmt::format("{} of nearly identical images between a test split and the other dataset's train or validation "
+                               "split: do not train on one and test on the other", count_of(leaking.size(), "pair")), leaking);
+  findings.note("near_duplicates_between_datasets",
+                fmt::format("{} of nearly identical images between splits of the same use", count_of(harmless.size(), "pair")), harmless);
+
+  for (const Split* one : splits_of(a))
+    for (const Split* other : splits_of(b)) {
+      if (!leaks(*one, *other)) continue;
+      const std::vector<std::string> both = common(texts_of(*one), texts_of(*other));
+      findings.note(fmt::format("captions_in_{}_and_{}", one->name, other->name),
+                    fmt::format("{} in {} {} and in {} {}", count_of(both.size(), "caption stands", "captions stand"), a.name, one->name, b.name, other->name), both);
+    }
+  return {{summary_of(a), summary_of(b)}, findings.take()};
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,39 @@
+// What is wrong with a dataset, or with training on one and testing on another.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/data/dataset.h"
+#include "orbweaver/value.h"
+
+namespace orbweaver {
+
+/// A problem falsifies results (leakage, broken files, blank captions); a note is a property to know of.
+enum class Severity { note, problem };
+
+struct Finding {
+  Severity severity = Severity::note;
+  std::string id;                     ///< for machines: "near_duplicates_across_splits"
+  std::string text;                   ///< one sentence with the count
+  std::vector<std::string> examples;  ///< all of them
+};
+
+struct CheckReport {
+  std::vector<std::string> summary;  ///< a line per dataset: images and captions of each split
+  std::vector<Finding> findings;     ///< problems first
+  bool clean() const;                ///< no problem; notes do not count
+  Value value() const;               ///< for --json, with every example
+  std::string text() const;          ///< for readers, with the first ten examples of each finding
+};
+
+/// Counts, missing and undecodable images, unreadable detections, blank captions (problems), the same or nearly the same
+/// image in two splits (problem) or twice in one (note), captions that repeat within an image, between images of a split,
+/// or across splits (notes: the public datasets are full of them). Decodes every image, in `threads` threads.
+CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress = {});
+
+/// What two datasets share. A near-duplicate between the test split of one and the train or validation split of the other
+/// is a problem: it rules out training on one and testing on the other; any other shared image or caption is a note.
+CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const ProgressFunction& progress = {});
+
+}  // namespace orbweaver
