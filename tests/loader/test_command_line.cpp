@@ -78,7 +78,8 @@ TEST(PluginsList, PrintsTheSameForMachines) {
   const Outcome outcome = run("plugins list --json");
   EXPECT_EQ(outcome.status, 0) << outcome.errors;
   bool found_good = false, found_bad = false;
-  for (const Value& file : parse_json(outcome.output, "plugins list").as_list()) {
+  const Value list = parse_json(outcome.output, "plugins list");
+  for (const Value& file : list.as_list()) {
     const std::string name = file.at("name").as_string();
     if (name == "radius_graph") {
       found_good = true;
