@@ -1,6 +1,7 @@
 // Finding, checking and loading plugins: each message as a user reads it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
