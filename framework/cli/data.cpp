@@ -127,7 +127,7 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   add_common_options(check_command, *options);
   check_command->footer(
       "Exit status: 0 clean (notes do not count), 1 problems that would falsify results (missing or broken images,\n"
-      "blank captions, the same image in two splits), 2 wrong input.\n"
+      "blank test captions, test images that stand in another split too), 2 wrong input.\n"
       "Example:\n  orbweaver data check datasets/rsicd datasets/rsitmd");
   check_command->callback([options, &context] { check(*options, context); });
 

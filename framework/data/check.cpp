@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 #include <set>
 #include <tuple>
@@ -145,29 +146,42 @@ void find_shared_names(const Dataset& dataset, Findings& findings) {
   findings.problem("images_in_two_splits", fmt::format("{} listed in two splits", count_of(shared.size(), "image is", "images are")), shared);
 }
 
+/// Whether an image that both splits hold lets a test be trained on or selected by.
+bool leaks(const Split& a, const Split& b) { return (a.name == "test") != (b.name == "test"); }
+
 std::string pair_text(const Entry& a, const Entry& b, const DuplicatePair& pair) {
   return fmt::format("{} ~ {} ({} bits, correlation {:.2f})", a.label(), b.label(), pair.bits, pair.correlation);
 }
 
 void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
   const std::vector<Entry> good = whole(entries);
-  std::vector<std::string> across, within;
+  std::vector<std::string> leaking, across, within;
   for (const DuplicatePair& pair : find_near_duplicates(prints_of(good))) {
     const Entry &a = good[pair.first], &b = good[pair.second];
     if (a.image->name == b.image->name && a.split != b.split) continue;  // reported by name
-    (a.split == b.split ? within : across).push_back(pair_text(a, b, pair));
+    (a.split == b.split ? within : leaks(*a.split, *b.split) ? leaking : across).push_back(pair_text(a, b, pair));
   }
-  findings.problem("near_duplicates_across_splits",
-                   fmt::format("{} of nearly identical images across splits: what is tested was trained on or selected by", count_of(across.size(), "pair")), across);
+  findings.problem("near_duplicates_of_test_images",
+                   fmt::format("{} of nearly identical images between test and another split: what is tested was trained on or "
+                               "selected by", count_of(leaking.size(), "pair")), leaking);
+  findings.note("near_duplicates_of_train_and_val",
+                fmt::format("{} of nearly identical images between train and val: validation reads a little too high", count_of(across.size(), "pair")), across);
   findings.note("near_duplicates_within_a_split", fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
 }
 
+/// No letter or digit: nothing that a tokenizer would keep.
+bool is_blank(const std::string& text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c >= 0x80; });
+}
+
 void find_blank_captions(const Dataset& dataset, Findings& findings) {
-  std::vector<std::string> blank;
-  for (const Split* split : splits_of(dataset))
+  for (const Split* split : splits_of(dataset)) {
+    std::vector<std::string> blank;
     for (const CaptionRecord& caption : split->captions)
-      if (caption.text.empty()) blank.push_back(split->name + " " + split->images[static_cast<size_t>(caption.image)].name);
-  findings.problem("blank_captions", fmt::format("{} blank", count_of(blank.size(), "caption is", "captions are")), blank);
+      if (is_blank(caption.text)) blank.push_back(fmt::format("{} \"{}\"", split->images[static_cast<size_t>(caption.image)].name, caption.text));
+    findings.add(split->name == "test" ? Severity::problem : Severity::note, "blank_captions_" + split->name,
+                 fmt::format("{} without a word in {}", count_of(blank.size(), "caption"), split->name), blank);
+  }
 }
 
 void find_repeated_captions(const Dataset& dataset, Findings& findings) {
@@ -238,9 +252,6 @@ void find_unused_triples(const Dataset& dataset, Findings& findings) {
     if (!texts.count(text)) unused.push_back(text);
   findings.note("unused_triples", fmt::format("{} of {} texts with triples are no caption of the dataset", unused.size(), dataset.triples.size()), unused);
 }
-
-/// Training on `a` and testing on `b`, or the other way round, would test on what was trained on.
-bool leaks(const Split& a, const Split& b) { return (a.name == "test") != (b.name == "test"); }
 
 }  // namespace
 

@@ -9,12 +9,12 @@
 
 namespace orbweaver {
 
-/// A problem falsifies results (leakage, broken files, blank captions); a note is a property to know of.
+/// A problem falsifies results (leakage, broken files, blank test captions); a note is a property to know of.
 enum class Severity { note, problem };
 
 struct Finding {
   Severity severity = Severity::note;
-  std::string id;                     ///< for machines: "near_duplicates_across_splits"
+  std::string id;                     ///< for machines: "near_duplicates_of_test_images"
   std::string text;                   ///< one sentence with the count
   std::vector<std::string> examples;  ///< all of them
 };
@@ -24,12 +24,15 @@ struct CheckReport {
   std::vector<Finding> findings;     ///< problems first
   bool clean() const;                ///< no problem; notes do not count
   Value value() const;               ///< for --json, with every example
-  std::string text() const;          ///< for readers, with the first ten examples of each finding
+  std::string text() const;          ///< for readers, with the first examples of each finding
 };
 
-/// Counts, missing and undecodable images, unreadable detections, blank captions (problems), the same or nearly the same
-/// image in two splits (problem) or twice in one (note), captions that repeat within an image, between images of a split,
-/// or across splits (notes: the public datasets are full of them). Decodes every image, in `threads` threads.
+/// What is wrong with a dataset. Decodes every image, in `threads` threads.
+///
+/// Problems: missing and undecodable images, unreadable detections, test captions without a word, an image listed in two
+/// splits, a near-duplicate between test and another split. Notes: near-duplicates and wordless captions elsewhere,
+/// captions that repeat within an image, between images of a split, or across splits (the public datasets are full of
+/// them), uneven numbers of captions, triples of no caption.
 CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress = {});
 
 /// What two datasets share. A near-duplicate between the test split of one and the train or validation split of the other

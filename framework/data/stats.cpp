@@ -153,6 +153,10 @@ Value vocabulary_figures(const Split& split) {
   return out;
 }
 
+void append(Value& entry, const Value& members) {
+  for (const auto& [key, value] : members.as_object()) entry[key] = value;
+}
+
 std::string range_text(const Value& summary) {
   return fmt::format("{} to {}, mean {:.2f}, median {}", summary.at("min").as_int(), summary.at("max").as_int(),
                      summary.at("mean").as_double(), summary.at("median").as_int());
@@ -198,10 +202,10 @@ Value dataset_stats(const Dataset& dataset, int threads, const ProgressFunction&
   for (const Split* split : {&dataset.train, &dataset.val, &dataset.test}) {
     Value entry;
     entry["images"] = static_cast<int64_t>(split->images.size());
-    for (const auto& [key, value] : caption_figures(*split).as_object()) entry[key] = value;
+    append(entry, caption_figures(*split));
     const auto report = [&](int64_t done) { progress(done_before + done, total); };
     const ImageSizes sizes = size_figures(*split, threads, progress ? std::function<void(int64_t)>(report) : nullptr);
-    for (const auto& [key, value] : sizes.value().as_object()) entry[key] = value;
+    append(entry, sizes.value());
     entry["objects"] = object_figures(*split);
     entry["triples"] = triple_figures(*split, dataset.triples);
     entry["hash"] = split->hash();
