@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/nn/init.h>
 #include <torch/nn/module.h>
@@ -13,27 +14,93 @@
 #include <utility>
 #include <vector>
 
+#include "two_threads.h"
+
 namespace {
 
-/// One direction of one layer (Cho et al., EMNLP 2014, as in torch::nn::GRU):
+/// The two directions of one layer (Cho et al., EMNLP 2014, as in torch::nn::GRU):
 ///   r = sigmoid(x_r + h_r), z = sigmoid(x_z + h_z), n = tanh(x_n + r * h_n), h' = (1 - z) n + z h,
 /// where x = inputs (already projected) and [h_r, h_z, h_n] = h W^T + b.
 ///
 /// Why by hand: recorded operation by operation, the gradient of W is one small product per step. Here all steps'
-/// gradients are stacked and multiplied once, and steps touch only captions that still run.
-class GruDirection : public torch::autograd::Function<GruDirection> {
+/// gradients are stacked and multiplied once, steps touch only captions that still run, and the directions run in
+/// parallel, which needs one meeting of the threads where products shared by them need one per step.
+class GruLayer : public torch::autograd::Function<GruLayer> {
  public:
-  /// @param projected   [U, 3H] x W_ih^T + b_ih of the distinct inputs, @param row [N] which of them each word has.
-  /// @param step_sizes  captions that run at each step (see Packed).
-  /// @return            [N, H] states.
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& projected, const at::Tensor& row,
-                            const at::Tensor& weight, const at::Tensor& bias, std::vector<int64_t> step_sizes, bool reverse) {
+  using Context = torch::autograd::AutogradContext;
+  using Variables = torch::autograd::variable_list;
+
+  /// @param forward_x, backward_x  [U, 3H] x W_ih^T + b_ih of the distinct inputs.
+  /// @param row                    [N] which of them each word has.
+  /// @param step_sizes             captions that run at each step (see Packed).
+  /// @return                       [N, H] states of the forward and of the backward direction.
+  static Variables forward(Context* context, const at::Tensor& forward_x, const at::Tensor& backward_x,
+                           const at::Tensor& row, const at::Tensor& forward_weight, const at::Tensor& forward_bias,
+                           const at::Tensor& backward_weight, const at::Tensor& backward_bias,
+                           std::vector<int64_t> step_sizes) {
+    Saved both[2];
+    run_both(row, [&](bool reverse) {
+      both[reverse] = reverse ? run(backward_x, row, backward_weight, backward_bias, steps_of(step_sizes, true))
+                              : run(forward_x, row, forward_weight, forward_bias, steps_of(step_sizes, false));
+    });
+    const Saved &f = both[0], &b = both[1];
+    context->save_for_backward({row, forward_weight, f.gates, f.from_state_n, f.states,  //
+                                backward_weight, b.gates, b.from_state_n, b.states});
+    context->saved_data["step_sizes"] = std::move(step_sizes);
+    context->saved_data["distinct"] = forward_x.size(0);
+    return {f.states, b.states};
+  }
+
+  static Variables backward(Context* context, Variables gradients) {
+    const Variables saved = context->get_saved_variables();
+    const auto step_sizes = context->saved_data["step_sizes"].toIntVector();
+    const int64_t distinct = context->saved_data["distinct"].toInt();
+    Gradients both[2];
+    run_both(saved[0], [&](bool reverse) {
+      const at::Tensor* own = &saved[reverse ? 5 : 1];
+      both[reverse] = back(gradients[reverse], saved[0], own[0], {own[1], own[2], own[3]}, steps_of(step_sizes, reverse),
+                           distinct);
+    });
+    const Gradients &f = both[0], &b = both[1];
+    return {f.x, b.x, at::Tensor(), f.weight, f.bias, b.weight, b.bias, at::Tensor()};
+  }
+
+ private:
+  /// Rows [begin, begin + size) are the step's; the first `carried` of them continue the rows from `previous` on.
+  struct Step {
+    int64_t begin, size, previous, carried;
+  };
+  struct Saved {
+    at::Tensor gates;         ///< [N, 3H] r, z, n
+    at::Tensor from_state_n;  ///< [N, H] h_n
+    at::Tensor states;        ///< [N, H]
+  };
+  struct Gradients {
+    at::Tensor x, weight, bias;
+  };
+
+  /// Both directions, on two threads where there are few: with more than four it pays to split the products instead.
+  template <class F>
+  static void run_both(const at::Tensor& like, const F& direction) {
+    if (!like.is_cpu() || at::get_num_threads() == 1 || at::get_num_threads() > 4) {
+      direction(false);
+      direction(true);
+      return;
+    }
+    orbweaver_bigru::on_two_threads([&](int i) {
+      at::AutoDispatchBelowADInplaceOrView no_recording;  // the caller's state of recording is not this thread's
+      direction(i == 1);
+    });
+  }
+
+  static Saved run(const at::Tensor& projected, const at::Tensor& row, const at::Tensor& weight, const at::Tensor& bias,
+                   const std::vector<Step>& steps) {
     const int64_t hidden = weight.size(1);
     const at::Tensor gates = projected.index_select(0, row);  // x, overwritten step by step by [r, z, n]
     const at::Tensor from_state = bias.unsqueeze(0).expand({row.size(0), 3 * hidden}).contiguous();  // h W^T + b
     const at::Tensor states = at::empty({row.size(0), hidden}, gates.options());
     const at::Tensor transposed = weight.t();
-    for (const Step& step : steps_of(step_sizes, reverse)) {
+    for (const Step& step : steps) {
       const at::Tensor previous = states.narrow(0, step.previous, step.carried);
       if (step.carried > 0) from_state.narrow(0, step.begin, step.carried).addmm_(previous, transposed);
       const at::Tensor x = gates.narrow(0, step.begin, step.size), h = from_state.narrow(0, step.begin, step.size);
@@ -41,34 +108,29 @@ class GruDirection : public torch::autograd::Function<GruDirection> {
       const at::Tensor r = x.narrow(1, 0, hidden), z = x.narrow(1, hidden, hidden), n = x.narrow(1, 2 * hidden, hidden);
       n.addcmul_(r, h.narrow(1, 2 * hidden, hidden)).tanh_();
       at::Tensor state = states.narrow(0, step.begin, step.size);
-      at::sub_out(state, n, n * z);
+      at::addcmul_out(state, n, n, z, -1);
       if (step.carried > 0) state.narrow(0, 0, step.carried).addcmul_(z.narrow(0, 0, step.carried), previous);
     }
-    context->save_for_backward({row, weight, gates, from_state.narrow(1, 2 * hidden, hidden).contiguous(), states});
-    context->saved_data["step_sizes"] = std::move(step_sizes);
-    context->saved_data["reverse"] = reverse;
-    context->saved_data["distinct"] = projected.size(0);
-    return states;
+    return {gates, from_state.narrow(1, 2 * hidden, hidden).contiguous(), states};
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor &row = saved[0], &weight = saved[1], &gates = saved[2], &from_state_n = saved[3], &states = saved[4];
+  /// @param d_output  [N, H] the gradient of the states.
+  static Gradients back(const at::Tensor& d_output, const at::Tensor& row, const at::Tensor& weight, const Saved& saved,
+                        const std::vector<Step>& steps, int64_t distinct) {
     const int64_t hidden = weight.size(1), words = row.size(0);
-    const auto steps = steps_of(context->saved_data["step_sizes"].toIntVector(), context->saved_data["reverse"].toBool());
-    const at::Tensor previous = previous_states(states, steps);
+    const at::Tensor& gates = saved.gates;
+    const at::Tensor previous = previous_states(saved.states, steps);
     const at::Tensor r = gates.narrow(1, 0, hidden), z = gates.narrow(1, hidden, hidden);
     const at::Tensor n = gates.narrow(1, 2 * hidden, hidden);
 
     // What the gradient of a state is multiplied by on its way to each gate's argument; no recursion in these.
     const at::Tensor to_n = (1 - z) * (1 - n * n);
     const at::Tensor to_z = (previous - n) * z * (1 - z);
-    const at::Tensor n_to_r = from_state_n * r * (1 - r);
+    const at::Tensor n_to_r = saved.from_state_n * r * (1 - r);
 
     const at::Tensor d_from_state = at::empty({words, 3 * hidden}, gates.options());
     const at::Tensor d_n = at::empty({words, hidden}, gates.options());
-    const at::Tensor d_states = gradients[0].clone(at::MemoryFormat::Contiguous);
+    const at::Tensor d_states = d_output.clone(at::MemoryFormat::Contiguous);
     for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
       const auto part = [&](const at::Tensor& all) { return all.narrow(0, step->begin, step->size); };
       const at::Tensor d_state = part(d_states), d_from = part(d_from_state);
@@ -84,28 +146,26 @@ class GruDirection : public torch::autograd::Function<GruDirection> {
       d_previous.addmm_(d_from.narrow(0, 0, step->carried), weight);
     }
 
-    const at::Tensor d_weight = d_from_state.t().mm(previous), d_bias = d_from_state.sum(0);
+    Gradients d;
+    d.weight = d_from_state.t().mm(previous);
+    d.bias = d_from_state.sum(0);
     d_from_state.narrow(1, 2 * hidden, hidden).copy_(d_n);  // now the gradient of x, which differs only in n
-    const at::Tensor d_projected = at::zeros({context->saved_data["distinct"].toInt(), 3 * hidden}, gates.options());
-    d_projected.index_add_(0, row, d_from_state);
-    return {d_projected, at::Tensor(), d_weight, d_bias, at::Tensor(), at::Tensor()};
+    d.x = at::zeros({distinct, 3 * hidden}, gates.options()).index_add_(0, row, d_from_state);
+    return d;
   }
-
- private:
-  /// Rows [begin, begin + size) are the step's; the first `carried` of them continue the rows from `previous` on.
-  struct Step {
-    int64_t begin, size, previous, carried;
-  };
 
   /// Steps in the order in which they are computed.
   static std::vector<Step> steps_of(const std::vector<int64_t>& sizes, bool reverse) {
     std::vector<Step> steps;
     int64_t begin = 0;
     for (size_t t = 0; t < sizes.size(); begin += sizes[t++]) {
-      if (!reverse)
-        steps.push_back({begin, sizes[t], t > 0 ? begin - sizes[t - 1] : 0, t > 0 ? sizes[t] : 0});
+      const bool starts = reverse ? t + 1 == sizes.size() : t == 0;
+      if (starts)
+        steps.push_back({begin, sizes[t], 0, 0});
+      else if (reverse)
+        steps.push_back({begin, sizes[t], begin + sizes[t], sizes[t + 1]});
       else
-        steps.push_back({begin, sizes[t], t + 1 < sizes.size() ? begin + sizes[t] : 0, t + 1 < sizes.size() ? sizes[t + 1] : 0});
+        steps.push_back({begin, sizes[t], begin - sizes[t - 1], sizes[t]});
     }
     if (reverse) std::reverse(steps.begin(), steps.end());
     return steps;
@@ -125,7 +185,7 @@ class GruDirection : public torch::autograd::Function<GruDirection> {
 /// of torch::nn::GRU: weight_ih_l0 [3H, in], weight_hh_l0 [3H, H], bias_ih_l0, bias_hh_l0 [3H], and ..._reverse.
 class BidirectionalGru final : public torch::nn::Module {
  public:
-  BidirectionalGru(int64_t input, int64_t hidden, int64_t layers, double dropout) : hidden_(hidden) {
+  BidirectionalGru(int64_t input, int64_t hidden, int64_t layers, double dropout) {
     const double bound = 1 / std::sqrt(static_cast<double>(hidden));
     const auto add = [&](const std::string& name, at::IntArrayRef shape) {
       return register_parameter(name, at::empty(shape).uniform_(-bound, bound));
@@ -165,14 +225,13 @@ class BidirectionalGru final : public torch::nn::Module {
   };
 
   States run(size_t layer, const at::Tensor& inputs, const at::Tensor& row, const std::vector<int64_t>& step_sizes) {
-    const auto one = [&](const Direction& d, bool reverse) {
-      const at::Tensor projected = at::linear(inputs, d.input_weight, d.input_bias);
-      return GruDirection::apply(projected, row, d.state_weight, d.state_bias, step_sizes, reverse);
-    };
-    return {one(directions_[2 * layer], false), one(directions_[2 * layer + 1], true)};
+    const Direction &f = directions_[2 * layer], &b = directions_[2 * layer + 1];
+    const auto states = GruLayer::apply(at::linear(inputs, f.input_weight, f.input_bias),
+                                        at::linear(inputs, b.input_weight, b.input_bias), row, f.state_weight, f.state_bias,
+                                        b.state_weight, b.state_bias, step_sizes);
+    return {states[0], states[1]};
   }
 
-  int64_t hidden_;
   std::vector<Direction> directions_;
   torch::nn::Dropout dropout_{nullptr};
 };
