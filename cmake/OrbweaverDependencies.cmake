@@ -1,6 +1,6 @@
 # Everything comes from Debian's packages; README.md says what each is for.
 find_package(Torch REQUIRED)
-find_package(Boost 1.74 REQUIRED COMPONENTS filesystem)
+find_package(Boost 1.74 REQUIRED CONFIG COMPONENTS filesystem)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(OpenCV 4.6 REQUIRED COMPONENTS core imgproc imgcodecs dnn)

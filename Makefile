@@ -1,0 +1,59 @@
+# A thin front for CMake: `make` lists what there is. PRESET=debug, asan or tsan picks another build.
+PRESET ?= release
+JOBS ?= $(shell nproc)
+
+build_dir := build/$(PRESET)
+sources = $(shell git ls-files '*.cpp' '*.h')
+# What clang-tidy reads without LibTorch's precompiled header, which is GCC's.
+plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
+  framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp)
+
+.PHONY: help setup build demo test bench format lint clean
+
+help:
+	@echo 'make demo     install what is missing, build, then train and evaluate on synthetic scenes (into demo/)'
+	@echo 'make test     install what is missing, build, run all tests'
+	@echo 'make build    install what is missing, build: $(build_dir)/bin/orbweaver'
+	@echo 'make bench    build and run the benchmarks'
+	@echo 'make format   format the sources in place (clang-format)'
+	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
+	@echo 'make clean    remove $(build_dir)'
+	@echo
+	@echo 'PRESET=release|debug|asan|tsan (now $(PRESET)), JOBS=N (now $(JOBS))'
+
+setup:
+	@scripts/setup.sh
+
+# Configured once; afterwards the build itself sees what changed.
+$(build_dir)/CMakeCache.txt: | setup
+	cmake --preset $(PRESET) $$(command -v ninja >/dev/null && echo -G Ninja) || { rm -f $@; exit 1; }
+
+build: setup $(build_dir)/CMakeCache.txt
+	cmake --build --preset $(PRESET) --parallel $(JOBS)
+
+demo: build
+	scripts/demo.sh $(build_dir)/bin/orbweaver
+
+test: build
+	ctest --preset $(PRESET) --parallel $(JOBS)
+
+bench: setup $(build_dir)/CMakeCache.txt
+	@test -f bench/CMakeLists.txt || { echo 'make bench: there are no benchmarks yet' >&2; exit 2; }
+	cmake --preset $(PRESET) -DORBWEAVER_BENCH=ON
+	cmake --build --preset $(PRESET) --parallel $(JOBS)
+	@set -e; for program in $(build_dir)/bench/*; do \
+	  if [ -f "$$program" ] && [ -x "$$program" ]; then echo "$$program"; "$$program"; fi; done
+
+format:
+	@scripts/setup.sh --dev
+	clang-format -i $(sources)
+
+# GCC's own options in the compile commands are no concern of clang-tidy.
+lint: setup $(build_dir)/CMakeCache.txt
+	@scripts/setup.sh --dev
+	clang-format --dry-run --Werror $(sources)
+	printf '%s\n' $(plain_sources) | xargs -P $(JOBS) -n 4 clang-tidy -p $(build_dir) --quiet \
+	  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --warnings-as-errors='*'
+
+clean:
+	cmake -E rm -rf $(build_dir)
