@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -84,8 +85,11 @@ void synth(DataOptions& options) {
   options.synth.threads = options.threads;
   const auto start = std::chrono::steady_clock::now();
   {
-    Progress progress("synth", options.synth.images, "images");
-    write_synthetic_dataset(options.synth, shown_by(progress));
+    std::optional<Progress> progress;  // begins with the first image: a refused folder shows none
+    write_synthetic_dataset(options.synth, [&](int64_t done, int64_t total) {
+      if (!progress) progress.emplace("synth", total, "images");
+      progress->update(done);
+    });
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.json) {
@@ -120,8 +124,8 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<DataOptions>();
 
   CLI::App* check_command = command->add_subcommand("check", "What is wrong with a dataset, or shared by two");
-  check_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required();
-  check_command->add_option("B", options->second.path, "A second dataset: what do the two share?");
+  check_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required()->type_name("DATASET");
+  check_command->add_option("B", options->second.path, "A second dataset: what do the two share?")->type_name("DATASET");
   add_dataset_options(check_command, options->first, "", "A");
   add_dataset_options(check_command, options->second, "-b", "B");
   add_common_options(check_command, *options);
@@ -132,14 +136,14 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   check_command->callback([options, &context] { check(*options, context); });
 
   CLI::App* stats_command = command->add_subcommand("stats", "What a dataset holds, in figures");
-  stats_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required();
+  stats_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required()->type_name("DATASET");
   add_dataset_options(stats_command, options->first, "", "A");
   add_common_options(stats_command, *options);
   stats_command->footer("Example:\n  orbweaver data stats datasets/rsicd --json");
   stats_command->callback([options] { stats(*options); });
 
   CLI::App* synth_command = command->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
-  synth_command->add_option("DIR", options->synth.folder, "Folder to write")->required();
+  synth_command->add_option("DIR", options->synth.folder, "Folder to write")->required()->type_name("");
   synth_command->add_option("--images", options->synth.images, "Number of images; 80% train, 10% validation, 10% test")
       ->check(CLI::Range(int64_t{3}, int64_t{1000000}))->capture_default_str();
   synth_command->add_option("--seed", options->synth.seed, "Seed; the same seed gives the same bytes")

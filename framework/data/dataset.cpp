@@ -561,6 +561,8 @@ DatasetParams guess_dataset(const fs::path& path) {
   DatasetParams params;
   if (!fs::exists(path)) throw InputError(fmt::format("{}: does not exist, expected a dataset's folder", path.string()));
   if (fs::is_regular_file(path)) {
+    if (path.extension() != ".json")
+      throw InputError(fmt::format("{}: is a file; expected a dataset's folder, or the JSON file of one in format karpathy", path.string()));
     params.annotations = path;
     params.root = path.has_parent_path() ? path.parent_path() : fs::path(".");
     params.format = DatasetParams::Format::karpathy;

@@ -47,13 +47,15 @@ class OrderedPrefetch {
     if (consumed_ >= count_) return std::nullopt;
     Slot& slot = slot_of(consumed_);
     ready_.wait(lock, [&] { return slot.done; });
-    Slot taken = std::move(slot);
-    slot = Slot();
+    const std::exception_ptr error = std::exchange(slot.error, nullptr);
+    std::optional<T> result = std::move(slot.result);
+    slot.result.reset();
+    slot.done = false;
     ++consumed_;
     lock.unlock();
     room_.notify_one();
-    if (taken.error) std::rethrow_exception(taken.error);
-    return std::move(taken.result);
+    if (error) std::rethrow_exception(error);
+    return result;
   }
 
  private:
