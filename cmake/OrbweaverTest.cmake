@@ -13,6 +13,9 @@ function(orbweaver_add_test name)
   target_compile_definitions(${name} PRIVATE ORBWEAVER_BUILD_DIR="${PROJECT_BINARY_DIR}"
     ORBWEAVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ORBWEAVER_CLI="${PROJECT_BINARY_DIR}/bin/orbweaver")
   if(arg_TORCH)
+    # The precompiled header is made with -fPIC; an executable's own -fPIE would make the compiler ignore it.
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${name} PRIVATE -fPIC)
     target_precompile_headers(${name} REUSE_FROM orbweaver_torch_pch)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)

@@ -25,7 +25,7 @@ void TrainParams::describe(ParamSpec<TrainParams>& p) {
   p.field("validate_every", &TrainParams::validate_every, "Epochs between validations").range(1, 100000);
   p.field("checkpoint_every", &TrainParams::checkpoint_every,
           "Seconds between checkpoints inside an epoch; one is written at each epoch's end as well")
-      .range(1, 1e9);
+      .range(0, 1e9);
   p.field("threads", &TrainParams::threads, "Threads of a tensor operation; 0: all processors, written down in the run")
       .range(0, 4096);
   p.field("workers", &TrainParams::workers, "Threads that decode and prepare images").range(1, 1024);

@@ -59,6 +59,8 @@ std::string single_line(std::string text) {
   return text;
 }
 
+constexpr const char* dataset_hint = "is missing; give the dataset's folder, for example --set dataset.root=/data/rsicd";
+
 /// Collects problems, each with the file that wrote the value at fault.
 class Checker {
  public:
@@ -66,7 +68,7 @@ class Checker {
       : source_(source), plugins_(plugins), completeness_(completeness) {}
 
   std::vector<std::string> run() {
-    report(validate(top_, source_.value, ""), "");
+    report(validate(top_, source_.value, "", complete()), "");
     load_plugins();
     for (const Place& place : config::component_places(source_.value)) check_component(place);
     if (completeness_ == Completeness::full) check_presence();
@@ -76,12 +78,16 @@ class Checker {
   }
 
  private:
+  bool complete() const { return completeness_ == Completeness::full; }
   void report(const std::string& pointer, const std::string& message, const std::string& component = "") {
     lines_.push_back(fmt::format("{}: {}: {}{}", source_.origin(pointer), pointer.empty() ? "/" : pointer, message,
                                  component.empty() ? "" : " (" + component + ")"));
   }
   void report(const std::vector<Problem>& problems, const std::string& component) {
-    for (const Problem& problem : problems) report(problem.pointer, problem.message, component);
+    for (const Problem& problem : problems) {
+      const bool no_root = problem.pointer == "/dataset/root" && problem.message.rfind("is missing", 0) == 0;
+      report(problem.pointer, no_root ? dataset_hint : problem.message, component);
+    }
   }
 
   void load_plugins() {
@@ -93,6 +99,7 @@ class Checker {
         plugins_.load(stems->as_list()[i].as_string());
       } catch (const Error& error) {
         report(fmt::format("/plugins/{}", i), single_line(error.what()));
+        unloadable_.push_back(stems->as_list()[i].as_string());
       }
     }
   }
@@ -103,14 +110,16 @@ class Checker {
     const Value* use = place.value->find("use");
     if (!use && completeness_ == Completeness::partial) return;
     const SplitKeys keys = split_keys(place);
-    report(validate(config::host_keys(place.kind), keys.host, place.pointer), place.kind);
+    report(validate(config::host_keys(place.kind), keys.host, place.pointer, complete()), place.kind);
     if (!use || !use->is_string()) return;
     try {
       const Component& component = plugins_.find(place.kind, use->as_string());
-      std::vector<Problem> problems = validate(component.parameters, keys.own, place.pointer);
+      std::vector<Problem> problems = validate(component.parameters, keys.own, place.pointer, complete());
       for (Problem& problem : problems) hint_host_key(place, problem);
       report(problems, place.kind + " " + component.id);
     } catch (const Error& error) {
+      // A plugin that could not be loaded has been reported at its own place.
+      if (std::find(unloadable_.begin(), unloadable_.end(), use->as_string()) != unloadable_.end()) return;
       report(place.pointer + "/use", single_line(error.what()));
     }
   }
@@ -140,10 +149,7 @@ class Checker {
       if (encoder && !graph) report(std::string(side) + "/graph", "is missing; the graph_encoder would get nothing");
     }
     if (named(places, "/model/text/detector")) report("/model/text/detector", "detectors serve images; put it under /model/image");
-    const Value* dataset = source_.value.find("dataset");
-    const Value* root = dataset ? dataset->find("root") : nullptr;
-    if (!root || !root->is_string() || root->as_string().empty())
-      report("/dataset/root", "is missing; give the dataset's folder, for example --set dataset.root=/data/rsicd");
+    if (!source_.value.find("dataset")) report("/dataset/root", dataset_hint);
   }
   static bool named(const std::vector<Place>& places, const std::string& pointer) {
     return std::any_of(places.begin(), places.end(), [&](const Place& place) { return place.pointer == pointer; });
@@ -153,7 +159,7 @@ class Checker {
   PluginHost& plugins_;
   Completeness completeness_;
   const Schema top_ = schema_of<config::TopSection>();
-  std::vector<std::string> lines_;
+  std::vector<std::string> lines_, unloadable_;
 };
 
 ComponentConfig resolve_component(const Place& place, const ConfigSource& source, PluginHost& plugins) {

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <sstream>
 
 #include "orbweaver/error.h"
 
@@ -18,10 +19,13 @@ namespace {
 /// LibTorch keys an optimiser's state by the tensor's address: as text up to 1.13, as a pointer since.
 template <class Map>
 typename Map::key_type state_key(const Map&, const at::Tensor& parameter) {
-  if constexpr (std::is_same_v<typename Map::key_type, std::string>)
-    return std::to_string(reinterpret_cast<size_t>(parameter.unsafeGetTensorImpl()));
-  else
+  if constexpr (std::is_same_v<typename Map::key_type, std::string>) {
+    std::ostringstream text;
+    text << parameter.unsafeGetTensorImpl();
+    return text.str();
+  } else {
     return parameter.unsafeGetTensorImpl();
+  }
 }
 
 std::string name_of(const std::string& parameter, const char* moment) {

@@ -40,7 +40,8 @@ bool has_type(const FieldType& type, const Value& value) {
   return false;
 }
 
-void check(const FieldType& type, const Value& value, const std::string& pointer, std::vector<Problem>& problems) {
+void check(const FieldType& type, const Value& value, const std::string& pointer, bool complete,
+           std::vector<Problem>& problems) {
   if (value.is_null() && type.nullable) return;
   const auto report = [&](std::string message) { problems.push_back({pointer, std::move(message)}); };
   const std::string found = "is " + brief(value) + ", expected " + describe_type(type);
@@ -56,9 +57,9 @@ void check(const FieldType& type, const Value& value, const std::string& pointer
   } else if (type.base == FieldType::Base::list) {
     const Value::List& items = value.as_list();
     if (items.size() < type.min_items) report(found);
-    for (size_t i = 0; i < items.size(); ++i) check(*type.item, items[i], pointer + "/" + std::to_string(i), problems);
+    for (size_t i = 0; i < items.size(); ++i) check(*type.item, items[i], pointer + "/" + std::to_string(i), complete, problems);
   } else if (type.base == FieldType::Base::object) {
-    for (Problem& problem : validate(*type.object, value, pointer)) problems.push_back(std::move(problem));
+    for (Problem& problem : validate(*type.object, value, pointer, complete)) problems.push_back(std::move(problem));
   }
 }
 
@@ -108,7 +109,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   return best;
 }
 
-std::vector<Problem> validate(const Schema& schema, const Value& value, const std::string& pointer) {
+std::vector<Problem> validate(const Schema& schema, const Value& value, const std::string& pointer, bool complete) {
   std::vector<Problem> problems;
   if (!value.is_object()) {
     problems.push_back({pointer, "is " + brief(value) + ", expected object"});
@@ -118,7 +119,7 @@ std::vector<Problem> validate(const Schema& schema, const Value& value, const st
   for (const Field& field : schema.fields) names.push_back(field.name);
   for (const auto& [key, member] : value.as_object()) {
     if (const Field* field = schema.find(key)) {
-      check(field->type, member, pointer + "/" + key, problems);
+      check(field->type, member, pointer + "/" + key, complete, problems);
       continue;
     }
     const std::string near = nearest_name(key, names);
@@ -128,7 +129,7 @@ std::vector<Problem> validate(const Schema& schema, const Value& value, const st
     problems.push_back({pointer + "/" + key, "unknown parameter" + hint});
   }
   for (const Field& field : schema.fields)
-    if (field.required && !value.find(field.name))
+    if (complete && field.required && !value.find(field.name))
       problems.push_back({pointer + "/" + field.name, "is missing, expected " + describe_type(field.type) + ": " + field.doc});
   return problems;
 }

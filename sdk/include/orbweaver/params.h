@@ -72,8 +72,10 @@ struct Problem {
 };
 
 /// Everything wrong with `value` as an object of that schema: unknown names (with the nearest known one), wrong types,
-/// values out of bounds, required fields that are missing. Empty when it is valid.
-ORBWEAVER_API std::vector<Problem> validate(const Schema& schema, const Value& value, const std::string& pointer = "");
+/// values out of bounds, required fields that are missing (unless `complete` is false: a building block that another file
+/// completes). Empty when it is valid.
+ORBWEAVER_API std::vector<Problem> validate(const Schema& schema, const Value& value, const std::string& pointer = "",
+                                            bool complete = true);
 
 /// `value` with every absent field filled with its default, in schema order. `value` must be valid.
 ORBWEAVER_API Value with_defaults(const Schema& schema, const Value& value);

@@ -1,0 +1,350 @@
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+
+#include "framework/train/checkpoint.h"
+#include "framework/train/evaluate.h"
+#include "framework/train/train.h"
+#include "model_test.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver::testing {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+const std::vector<std::string> with_graphs{
+    "model.image.graph={\"use\": \"points\"}", "model.image.graph_encoder={\"use\": \"label_mean\"}",
+    "model.text.graph={\"use\": \"points\"}", "model.text.graph_encoder={\"use\": \"label_mean\"}",
+    "plugins=[\"weighted_sum\"]", "model.fusion.use=weighted_sum", "model.label_dim=5"};
+
+/// A dataset's split through a fitted model.
+struct Fitted {
+  Fitted(LoadedConfig loaded_config, const char* split_name)
+      : loaded(std::move(loaded_config)), dataset(open_dataset(loaded.config, report)), cache({}, report.line),
+        model(loaded.config, *loaded.plugins),
+        inputs(model, std::string(split_name) == "train" ? dataset.train : dataset.test, dataset.triples, cache, report, {4, 1}) {
+    set_up_torch(loaded.config);
+    inputs.build_graphs();
+    FitData fit;
+    for (const CaptionRecord& caption : dataset.train.captions) fit.captions.push_back(caption.text);
+    inputs.count_names(fit.graph_names);
+    model.fit(fit);
+    inputs.prepare();
+  }
+
+  RunReport report;
+  LoadedConfig loaded;
+  Dataset dataset;
+  FeatureCache cache;
+  RetrievalModel model;
+  SplitInputs inputs;
+};
+
+class Assembly : public ModelTest {};
+
+TEST_F(Assembly, NamesTheReaderAndTheMakerOfAMissingPart) {
+  const LoadedConfig loaded = load({"model.fusion.use=node_reader"});
+  RetrievalModel model(loaded.config, *loaded.plugins);
+  const std::string text = message_of([&] { model.fit({}); });
+  EXPECT_NE(text.find("/model/fusion"), std::string::npos) << text;
+  EXPECT_NE(text.find("reads `nodes` of the image side, but nothing makes it; add /model/image/graph_encoder"), std::string::npos) << text;
+}
+
+TEST_F(Assembly, ParametersAreNamedByTheirPlaceInTheModuleTree) {
+  Fitted fitted(load(with_graphs), "train");
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : fitted.model.state()) names.push_back(name);
+  EXPECT_NE(std::find(names.begin(), names.end(), "label_embedding.weight"), names.end());
+  EXPECT_NE(std::find(names.begin(), names.end(), "text.encoder.linear.weight"), names.end());
+  for (const std::string& name : names)
+    EXPECT_TRUE(name.rfind("image.", 0) == 0 || name.rfind("text.", 0) == 0 || name.rfind("label_embedding.", 0) == 0) << name;
+}
+
+TEST_F(Assembly, SwappingOneComponentLeavesTheOthersWeightsAsTheyWere) {
+  Fitted plain(load(), "train"), other(load({"model.image.encoder.use=linear"}), "train");
+  EXPECT_TRUE(plain.model.state().at("text.encoder.linear.weight").equal(other.model.state().at("text.encoder.linear.weight")));
+}
+
+TEST_F(Assembly, TheSameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
+  Fitted a(load(), "train"), b(load(), "train"), c(load({"seed=2"}), "train");
+  EXPECT_EQ(hash_tensors(a.model.state()), hash_tensors(b.model.state()));
+  EXPECT_NE(hash_tensors(a.model.state()), hash_tensors(c.model.state()));
+}
+
+TEST_F(Assembly, AFrozenComponentHasNoTrainableParameterAndStaysInEvaluationMode) {
+  Fitted fitted(load({"model.text.encoder.freeze=true", "model.image.encoder.use=linear"}), "train");
+  for (const auto& group : fitted.model.parameter_groups())
+    for (const auto& [name, tensor] : group.parameters) EXPECT_EQ(name.rfind("image.", 0), 0u) << name;
+  fitted.model.train(true);
+  EXPECT_FALSE(fitted.model.text_encoder().get().is_training());
+  EXPECT_TRUE(fitted.model.image_encoder().get().is_training());
+}
+
+TEST_F(Assembly, LrScaleMakesAParameterGroupOfItsOwn) {
+  Fitted fitted(load({"model.text.encoder.lr_scale=0.1", "model.image.encoder.use=linear"}), "train");
+  const auto groups = fitted.model.parameter_groups();
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_DOUBLE_EQ(groups[0].lr_scale, 0.1);
+  EXPECT_EQ(groups[0].parameters.at(0).first.rfind("text.encoder.", 0), 0u);
+}
+
+TEST_F(Assembly, NaNFromAnEncoderNamesTheComponent) {
+  const std::string text = message_of([&] {
+    Fitted fitted(load({"model.text.encoder.poison=true"}), "train");
+    encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  });
+  EXPECT_NE(text.find("text_encoder length"), std::string::npos) << text;
+  EXPECT_NE(text.find("NaN"), std::string::npos) << text;
+}
+
+class Graphs : public ModelTest {};
+
+TEST_F(Graphs, TheBatchHoldsFeaturesLabelsAndDirectedRelationsWithPadding) {
+  Fitted fitted(load(with_graphs), "train");
+  // Image 0 has no objects, image 1 a plane at (2, 2) and a ship at (6, 2) of an 8 x 8 image.
+  const std::vector<int64_t> images{0, 1};
+  const GraphBatch batch = fitted.inputs.graphs(Side::image, images);
+  EXPECT_EQ(batch.mask.sizes(), (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(batch.mask.sum(1)[0].item<int64_t>(), 0);
+  EXPECT_EQ(batch.mask.sum(1)[1].item<int64_t>(), 2);
+  EXPECT_FLOAT_EQ(batch.features[1][1][0].item<float>(), 0.75f);
+  EXPECT_EQ(batch.labels[0][0].item<int64_t>(), Vocabulary::padding);
+  EXPECT_GT(batch.labels[1][0].item<int64_t>(), Vocabulary::unknown);
+  // The ship (node 1) is right of the plane (node 0), in batch row 1; "right of" is the only relation: id 2.
+  EXPECT_EQ(batch.relations.sizes(), (std::vector<int64_t>{4, 1}));
+  const int64_t wanted[] = {1, 1, 0, 2};
+  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(batch.relations[i][0].item<int64_t>(), wanted[i]);
+}
+
+TEST_F(Graphs, AnEmptyGraphGivesAFiniteEmbedding) {
+  Fitted fitted(load(with_graphs), "train");
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  EXPECT_TRUE(at::isfinite(encoded.images.embedding).all().item<bool>());
+}
+
+TEST_F(Graphs, SynonymsShareAnIdAndUnseenNamesAreUnknown) {
+  Vocabulary vocabulary(Synonyms{{"airplane", "plane"}, {"aircraft", "plane"}});
+  vocabulary.fit({{"ship", 2}, {"airplane", 2}, {"plane", 1}});
+  EXPECT_EQ(vocabulary.id("plane"), 2);  // 3 occurrences, before ship's 2
+  EXPECT_EQ(vocabulary.id("aircraft"), 2);
+  EXPECT_EQ(vocabulary.id("ship"), 3);
+  EXPECT_EQ(vocabulary.id("tree"), Vocabulary::unknown);
+  Vocabulary restored;
+  restored.load_state(vocabulary.state());
+  EXPECT_EQ(restored.id("aircraft"), 2);
+  EXPECT_EQ(restored.size(), 4);
+}
+
+class Shortlist : public ModelTest {
+ protected:
+  const std::vector<std::string> overrides_{"model.interaction={\"use\": \"distance\", \"weight\": 0.5, \"shortlist\": 3}"};
+};
+
+TEST_F(Shortlist, ScoresAreCosinePlusWeightedInteractionOnItAndStayBelowElsewhere) {
+  Fitted fitted(load(overrides_), "train");
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 2, fitted.report);
+  ASSERT_TRUE(scores.t2i.has_value());
+  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
+  const at::Tensor distance = (encoded.images.global.unsqueeze(1) - encoded.texts.global.unsqueeze(0)).square().sum(2);
+  for (int64_t i = 0; i < 4; ++i) {
+    const float third = std::get<0>(cosine[i].topk(3)).min().item<float>();
+    float lowest_inside = INFINITY, highest_outside = -INFINITY;
+    for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
+      const int64_t t = fitted.inputs.caption_texts()[static_cast<size_t>(c)];
+      const float plain = cosine[i][t].item<float>();
+      if (plain >= third) {
+        EXPECT_NEAR(scores.i2t(i, c), plain - 0.5f * distance[i][t].item<float>(), 1e-5);
+        lowest_inside = std::min(lowest_inside, scores.i2t(i, c));
+      } else {
+        highest_outside = std::max(highest_outside, scores.i2t(i, c));
+      }
+    }
+    EXPECT_GT(lowest_inside, highest_outside);
+  }
+}
+
+TEST_F(Shortlist, AQuerysScoresDoNotDependOnTheChunk) {
+  Fitted fitted(load(overrides_), "train");
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  const SplitScores a = score_split(fitted.model, fitted.inputs, encoded, 1, fitted.report);
+  const SplitScores b = score_split(fitted.model, fitted.inputs, encoded, 1000, fitted.report);
+  EXPECT_EQ(a.i2t, b.i2t);
+  EXPECT_EQ(*a.t2i, *b.t2i);
+}
+
+TEST_F(Shortlist, ALongEnoughOneEqualsScoringAllPairs) {
+  Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 1, \"shortlist\": 1000}"}), "train");
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 3, fitted.report);
+  const at::Tensor all = fitted.model.interaction().get().score_all(encoded.images, encoded.texts, 5);
+  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
+      const int64_t t = fitted.inputs.caption_texts()[static_cast<size_t>(c)];
+      EXPECT_NEAR(scores.i2t(i, c), (cosine + all)[i][t].item<float>(), 1e-5);
+      EXPECT_NEAR((*scores.t2i)(c, i), scores.i2t(i, c), 1e-5);
+    }
+  EXPECT_DOUBLE_EQ(scores.i2t_shortlist_recall, 1);
+}
+
+TEST_F(Shortlist, TrainingGivesTheInteractionAGradient) {
+  Fitted fitted(load(overrides_), "train");
+  fitted.model.train(true);
+  const std::vector<int64_t> images{0, 1, 2, 3}, texts{0, 2, 4, 6};
+  LossInput batch;
+  batch.image = fitted.inputs.encode_images(images, {});
+  batch.text = fitted.inputs.encode_texts(texts);
+  fitted.model.complete(Side::image, batch.image, {});
+  fitted.model.complete(Side::text, batch.text, {});
+  batch.image_ids = at::tensor(images, at::kLong);
+  batch.token_hashes = at::tensor(texts, at::kLong);
+  const RetrievalModel::BatchLoss loss = fitted.model.loss(batch);
+  loss.total.backward();
+  const at::Tensor scale = fitted.model.state().at("interaction.scale");
+  ASSERT_TRUE(scale.grad().defined());
+  EXPECT_NE(scale.grad().item<float>(), 0);
+  EXPECT_EQ(loss.parts.back().first, "interaction");
+}
+
+class Checkpoints : public ModelTest {};
+
+TEST_F(Checkpoints, RestoreGivesTheSameEmbeddingsToTheBit) {
+  Fitted first(load(with_graphs), "train");
+  const EncodedSplit before = encode_split(first.model, first.inputs, 4, first.report);
+  save_checkpoint(folder_.path() / "model.safetensors", {first.model.state(), {}, first.model.extra_states(), Value::object()});
+
+  LoadedConfig loaded = load(with_graphs);
+  RetrievalModel model(loaded.config, *loaded.plugins);
+  const Checkpoint checkpoint = load_checkpoint(folder_.path() / "model.safetensors");
+  SplitInputs inputs(model, first.dataset.train, first.dataset.triples, first.cache, first.report, {4, 1});
+  inputs.build_graphs();
+  model.restore(checkpoint.extra);
+  model.load_state(checkpoint.model, "model.safetensors");
+  inputs.prepare();
+  const EncodedSplit after = encode_split(model, inputs, 4, first.report);
+  EXPECT_TRUE(before.images.embedding.equal(after.images.embedding));
+  EXPECT_TRUE(before.texts.embedding.equal(after.texts.embedding));
+}
+
+TEST_F(Checkpoints, OneThatDoesNotFitNamesEveryTensorAtFault) {
+  Fitted fitted(load(), "train");
+  TensorMap state = fitted.model.state();
+  state["text.encoder.linear.weight"] = at::zeros({2, 2});
+  state.erase("text.encoder.linear.bias");
+  state["stranger"] = at::zeros({1});
+  const std::string text = message_of([&] { fitted.model.load_state(state, "x.safetensors"); });
+  EXPECT_NE(text.find("text.encoder.linear.weight is [2, 2], expected [3, 1]"), std::string::npos) << text;
+  EXPECT_NE(text.find("text.encoder.linear.bias is missing"), std::string::npos) << text;
+  EXPECT_NE(text.find("stranger is not expected"), std::string::npos) << text;
+}
+
+class FrozenFeatures : public ModelTest {};
+
+TEST_F(FrozenFeatures, ComeFromTheCacheTheSecondTimeAndAreTheSame) {
+  std::vector<std::string> lines;
+  RunReport report;
+  report.line = [&](const std::string& text) { lines.push_back(text); };
+  const LoadedConfig loaded = load();
+  const FeatureCache cache(folder_.path() / "features", report.line);
+  const Dataset dataset = open_dataset(loaded.config, report);
+  at::Tensor embeddings[2];
+  for (at::Tensor& embedding : embeddings) {
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    SplitInputs inputs(model, dataset.train, dataset.triples, cache, report, {4, 1});
+    model.fit({});
+    inputs.prepare();
+    EXPECT_TRUE(inputs.images_are_cached());
+    embedding = encode_split(model, inputs, 4, report).images.embedding;
+  }
+  EXPECT_TRUE(embeddings[0].equal(embeddings[1]));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), "image features of train: 4 from the cache"), 1);
+}
+
+TEST_F(FrozenFeatures, ADamagedEntryIsReportedAndMadeAgain) {
+  std::vector<std::string> lines;
+  RunReport report;
+  report.line = [&](const std::string& text) { lines.push_back(text); };
+  const LoadedConfig loaded = load();
+  const FeatureCache cache(folder_.path() / "features", report.line);
+  const Dataset dataset = open_dataset(loaded.config, report);
+  const auto encode = [&] {
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    SplitInputs inputs(model, dataset.train, dataset.triples, cache, report, {4, 1});
+    model.fit({});
+    inputs.prepare();
+    return encode_split(model, inputs, 4, report).images.embedding;
+  };
+  const at::Tensor before = encode();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path() / "features")) {
+    if (!entry.is_regular_file()) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);
+    file.put('\x7f');
+  }
+  lines.clear();
+  EXPECT_TRUE(before.equal(encode()));
+  ASSERT_FALSE(lines.empty());
+  EXPECT_NE(lines[0].find("made again"), std::string::npos) << lines[0];
+}
+
+class Training : public ModelTest {};
+
+TEST_F(Training, RefusesAFolderThatHoldsARun) {
+  TrainOptions options{folder_.path() / "config.json", {}, {}, false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
+                       "output=" + (folder_.path() / "runs").string(), "train.epochs=1"};
+  const TrainResult result = train(options, {});
+  EXPECT_TRUE(result.finished);
+  EXPECT_NE(message_of([&] { train(options, {}); }).find("holds a run already; --resume continues it"), std::string::npos);
+  options.resume = true;
+  options.overrides.push_back("train.lr=0.5");
+  EXPECT_NE(message_of([&] { train(options, {}); }).find("/train/lr was 0.0002, is 0.5"), std::string::npos);
+}
+
+TEST_F(Training, ALossThatIsNotFiniteStopsAndWritesTheBatchDown) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
+                       "model.text.encoder.poison=true"};
+  const std::string text = message_of([&] { train(options, {}); });
+  EXPECT_NE(text.find("the loss is nan at epoch 1, step 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("text_encoder length"), std::string::npos) << text;
+  const Value batch = read_json(folder_.path() / "run" / "bad_batch.json");
+  EXPECT_EQ(batch.at("items").as_list().size(), 4u);
+  EXPECT_TRUE(batch.at("items").as_list()[0].at("image").is_string());
+}
+
+TEST_F(Training, TheRecordCarriesTheProtocol) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
+                       "rerank={\"use\": \"multivariate\", \"k\": 2}"};
+  ASSERT_TRUE(train(options, {}).finished);
+  EvalOptions eval;
+  eval.config_or_run = folder_.path() / "run";
+  const EvalResult result = evaluate_run(eval, {});
+  const Value record = read_json(folder_.path() / "run" / "record.json");
+  EXPECT_EQ(record.at("selection").at("split").as_string(), "val");
+  const Value& test = record.at("evaluations").at("test");
+  EXPECT_EQ(test.at("protocol").at("tie_rule").as_string(), "strict");
+  EXPECT_EQ(test.at("protocol").at("dataset").at("splits").at("test").at("images").as_int(), 1);
+  EXPECT_TRUE(test.at("environment").at("plugins").find("fixtures"));
+  bool plain = false, identity = false, reranked = false;
+  for (const EvaluationRow& row : result.rows) {
+    plain = plain || row.reranker == "none";
+    identity = identity || row.reranker == "identity";
+    reranked = reranked || (row.reranker == "multivariate" && row.transductive);
+  }
+  EXPECT_TRUE(plain && identity && reranked);
+}
+
+}  // namespace
+}  // namespace orbweaver::testing
