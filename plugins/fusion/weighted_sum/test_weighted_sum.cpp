@@ -29,6 +29,7 @@ std::string error_of(const WeightedSumParams& params, const Inputs& in) {
 TEST(WeightedSum, NormalisesTheSumOfBothLevels) {
   WeightedSumFusion fusion({0.5, 0.25}, inputs(2, 2, 2));
   EXPECT_TRUE(fusion.parameters().empty());
+  EXPECT_TRUE(fusion.reads().global && fusion.reads().local);
   Representation side;
   side.global = at::tensor({6.0, 0.0}, at::kDouble).view({1, 2});
   side.local = at::tensor({0.0, 16.0}, at::kDouble).view({1, 2});

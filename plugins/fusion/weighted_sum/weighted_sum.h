@@ -45,6 +45,8 @@ class WeightedSumFusion final : public orbweaver::Fusion {
       local_ = register_module("local", torch::nn::Linear(widths.local, inputs.embed_dim));
   }
 
+  orbweaver::Parts reads() const override { return {.global = true, .local = true}; }
+
   at::Tensor forward(const orbweaver::Representation& side) override {
     const at::Tensor scene = global_ ? global_(side.global) : side.global;
     const at::Tensor objects = local_ ? local_(side.local) : side.local;
