@@ -57,29 +57,39 @@ bool all_finite(std::span<const T> values) {
   return bad == 0;
 }
 
-/// The k-th largest of at least k values, k >= 1. `heap` is scratch space.
+/// The k-th largest of at least k values, k >= 1. `kept` is scratch space.
 template <class T>
-T kth_largest(std::span<const T> values, size_t k, std::vector<T>& heap) {
-  heap.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(k));
-  std::make_heap(heap.begin(), heap.end(), std::greater<>());
-  const auto offer = [&](T value) {
-    if (!(value > heap.front())) return;
-    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
-    heap.back() = value;
-    std::push_heap(heap.begin(), heap.end(), std::greater<>());
+T kth_largest(std::span<const T> values, size_t k, std::vector<T>& kept) {
+  // The k best so far and a stretch of later values that beat the worst of them, cut back whenever the stretch is full.
+  const size_t capacity = 2 * k + 64;
+  kept.resize(capacity + 1);
+  std::copy_n(values.begin(), k, kept.begin());
+  T bar = *std::min_element(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(k));
+  size_t count = k;
+  const auto cut_back = [&] {
+    std::nth_element(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(k - 1),
+                     kept.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
+    bar = kept[k - 1];
+    count = k;
   };
-  constexpr size_t block = 64;
-  size_t at = k;
-  for (; at + block <= values.size(); at += block) {
-    // Few values ever beat the k-th so far: one vectorised comparison usually dismisses the whole block.
-    const T bar = heap.front();
+  constexpr size_t block = 16;
+  for (size_t at = k; at < values.size(); at += block) {
+    const size_t end = std::min(at + block, values.size());
+    // Few values beat the k-th so far: one vectorised comparison usually dismisses the block.
     unsigned any = 0;
-    for (size_t i = 0; i < block; ++i) any |= values[at + i] > bar;
-    if (any)
-      for (size_t i = 0; i < block; ++i) offer(values[at + i]);
+    if (end - at == block)
+      for (size_t i = 0; i < block; ++i) any |= values[at + i] > bar;
+    else
+      any = 1;
+    if (!any) continue;
+    for (size_t i = at; i < end; ++i) {
+      kept[count] = values[i];
+      count += values[i] > bar;
+    }
+    if (count > capacity - block) cut_back();
   }
-  for (; at < values.size(); ++at) offer(values[at]);
-  return heap.front();
+  cut_back();
+  return bar;
 }
 
 }  // namespace detail
@@ -118,17 +128,18 @@ inline Rankings top_candidates(const Scores& scores, int64_t k) {
         result.offsets.reserve(static_cast<size_t>(view.rows()) + 1);
         result.items.reserve(static_cast<size_t>(view.rows()) * wanted);
         result.scores.reserve(result.items.capacity());
-        std::vector<T> heap;
+        std::vector<T> kept;
         std::vector<std::pair<T, int64_t>> best;
         for_each_row<T>(view, [&](int64_t, std::span<const T> values) {
           best.clear();
           if (wanted > 0) {
-            const T bar = detail::kth_largest(values, wanted, heap);
+            const T bar = detail::kth_largest(values, wanted, kept);
             for (size_t item = 0; item < values.size(); ++item)
               if (values[item] >= bar) best.emplace_back(values[item], static_cast<int64_t>(item));
           }
-          // Items come in index order, so a comparison by score alone must keep it.
-          std::stable_sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+          std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
+            return a.first != b.first ? a.first > b.first : a.second < b.second;
+          });
           for (const auto& [score, item] : best) {
             result.items.push_back(item);
             result.scores.push_back(static_cast<double>(score));
@@ -173,23 +184,30 @@ inline std::vector<int64_t> reverse_ranks(const Scores& scores, const Rankings& 
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
         std::vector<T> above(static_cast<size_t>(view.rows()));
+        std::vector<T> asked;
+        std::vector<int64_t> higher;
         for_each_row<T>(view.transposed(), [&](int64_t item, std::span<const T> values) {
           const std::span<const Entry> own(entries.data() + begin[static_cast<size_t>(item)],
                                            entries.data() + begin[static_cast<size_t>(item) + 1]);
           if (own.empty()) return;
-          T least = values[static_cast<size_t>(own.front().query)];
-          for (const Entry& entry : own) least = std::min(least, values[static_cast<size_t>(entry.query)]);
-          // Only scores above the least one asked for can change a rank, and they are few: no full sort.
+          asked.clear();
+          for (const Entry& entry : own) asked.push_back(values[static_cast<size_t>(entry.query)]);
+          std::sort(asked.begin(), asked.end());
+          // Only scores above the least one asked for can change a rank, and they are few: no sort of the whole column.
           size_t count = 0;
           for (const T value : values) {
             above[count] = value;
-            count += value > least;
+            count += value > asked.front();
           }
-          const auto end = above.begin() + static_cast<std::ptrdiff_t>(count);
-          std::sort(above.begin(), end);
-          for (const Entry& entry : own)
-            ranks[static_cast<size_t>(entry.place)] =
-                end - std::upper_bound(above.begin(), end, values[static_cast<size_t>(entry.query)]);
+          // higher[i]: scores above exactly i of those asked for; then, summed from the end, above the i-th of them.
+          higher.assign(asked.size() + 1, 0);
+          for (size_t at = 0; at < count; ++at)
+            ++higher[static_cast<size_t>(std::lower_bound(asked.begin(), asked.end(), above[at]) - asked.begin())];
+          for (size_t at = asked.size(); at-- > 0;) higher[at] += higher[at + 1];
+          for (const Entry& entry : own) {
+            const auto first = std::lower_bound(asked.begin(), asked.end(), values[static_cast<size_t>(entry.query)]);
+            ranks[static_cast<size_t>(entry.place)] = higher[static_cast<size_t>(first - asked.begin()) + 1];
+          }
         });
       },
       scores);

@@ -1,0 +1,204 @@
+#include "framework/eval/evaluation.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "framework/eval/candidates.h"
+#include "framework/eval/trec.h"
+#include "framework/io/files.h"
+#include "framework/io/npy.h"
+#include "orbweaver/error.h"
+#include "orbweaver/ranking.h"
+
+namespace orbweaver {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Two images, four captions; captions 1 and 2 say the same.
+class TwoImages : public ::testing::Test {
+ protected:
+  TwoImages() : scores_(2, 4) {
+    const float values[] = {0.3f, 0.8f, 0.8f, 0.1f,  //
+                            0.2f, 0.7f, 0.7f, 0.6f};
+    std::copy(std::begin(values), std::end(values), scores_.data());
+    input_.i2t = std::as_const(scores_).view();
+    input_.caption_image = images_;
+    input_.text_ids = texts_;
+  }
+
+  Matrix<float> scores_;
+  std::vector<int64_t> images_{0, 0, 1, 1}, texts_{0, 1, 1, 2};
+  EvaluationInput input_;
+};
+
+EvaluatedReranker reversing(int64_t k) {
+  const auto rerank = [k](const RerankInput& input) {
+    Rankings lists = top_candidates(input.scores, k);
+    for (double& score : lists.scores) score = -score;
+    sort_candidates(lists);
+    return lists;
+  };
+  return {"reversing", Value(Value::Object{{"k", Value(k)}}), false, rerank};
+}
+
+TEST_F(TwoImages, RowsComeInTheDocumentedOrderEachWithItsTieRuleAndReranker) {
+  input_.rerankers = {reversing(2)};
+  input_.rerankers[0].transductive = true;
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  ASSERT_EQ(rows.size(), 6u);
+  const char* names[] = {"none", "none", "none", "identity", "reversing", "reversing"};
+  const bool duplicates[] = {false, true, false, false, false, true};
+  for (size_t at = 0; at < 6; ++at) {
+    EXPECT_EQ(rows[at].reranker, names[at]);
+    EXPECT_EQ(rows[at].duplicate_aware, duplicates[at]);
+    EXPECT_EQ(rows[at].tie_rule, at == 2 ? TieRule::arbitrary : TieRule::strict);
+    EXPECT_EQ(rows[at].transductive, at >= 4);
+    EXPECT_EQ(rows[at].parameters.is_null(), at < 3);
+  }
+}
+
+TEST_F(TwoImages, TheStrictRowCountsTheOtherImagesIdenticalCaptionAgainstTheModel) {
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  // i2t: image 0's caption 1 ties with image 1's caption 2: rank 2; image 1's caption 2 ties with caption 1: rank 2.
+  EXPECT_EQ(rows[0].metrics.i2t.r1, 0);
+  EXPECT_EQ(rows[0].metrics.i2t.mean_rank, 2);
+  // t2i: captions 0 and 1 find image 0 first, caption 2 finds image 1 second, caption 3 finds image 1 first.
+  EXPECT_EQ(rows[0].metrics.t2i.r1, 75);
+}
+
+TEST_F(TwoImages, TheDuplicateAwareRowAcceptsBothImagesOfTheSharedText) {
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  EXPECT_EQ(rows[1].metrics.i2t.r1, 100);
+  EXPECT_EQ(rows[1].metrics.t2i.r1, 100);
+}
+
+TEST_F(TwoImages, TheIdentityRowGainsWhatBreakingTiesByIndexGains) {
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  EXPECT_EQ(rows[2].metrics.i2t.r1, 50);
+  EXPECT_EQ(rows[3].metrics.i2t.r1, 50);
+  EXPECT_EQ(rows[3].metrics.t2i.r1, rows[2].metrics.t2i.r1);
+}
+
+TEST_F(TwoImages, ARerankedRowPutsCandidatesInFrontAndReportsHowOftenTheyHoldAMatch) {
+  input_.rerankers = {reversing(1)};
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  // k = 1 and both tied captions are candidates; the order of one item cannot change.
+  EXPECT_EQ(rows[4].metrics.i2t.mean_rank, 2);
+  EXPECT_EQ(rows[4].i2t_candidate_recall, 100);
+  EXPECT_EQ(rows[4].t2i_candidate_recall, 75);
+}
+
+TEST_F(TwoImages, ADirectionMayHaveItsOwnMatrix) {
+  Matrix<float> t2i(4, 2);
+  for (int64_t text = 0; text < 4; ++text) t2i(text, images_[static_cast<size_t>(text)]) = 1;
+  input_.t2i = std::as_const(t2i).view();
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  EXPECT_EQ(rows[0].metrics.t2i.r1, 100);
+  EXPECT_EQ(rows[0].metrics.i2t.r1, 0);
+}
+
+TEST_F(TwoImages, WithoutTextIdsThereAreNoDuplicateAwareRows) {
+  input_.text_ids = {};
+  for (const EvaluationRow& row : evaluate(input_)) EXPECT_FALSE(row.duplicate_aware);
+}
+
+TEST_F(TwoImages, SizesThatDoNotFitAreRefused) {
+  const std::vector<int64_t> three{0, 0, 1};
+  input_.caption_image = three;
+  EXPECT_THROW(evaluate(input_), ShapeError);
+  input_.caption_image = images_;
+  input_.t2i = input_.i2t;
+  EXPECT_THROW(evaluate(input_), ShapeError);
+}
+
+TEST_F(TwoImages, ScoresSavedAsNpyGiveTheSameRows) {
+  const fs::path file = fs::temp_directory_path() / ("orbweaver_evaluation_" + std::to_string(::getpid()) + ".npy");
+  write_npy(file, std::as_const(scores_).view());
+  const auto loaded = std::get<Matrix<float>>(read_npy(file));
+  fs::remove(file);
+  const Value before = to_value(evaluate(input_));
+  input_.i2t = loaded.view();
+  EXPECT_EQ(to_value(evaluate(input_)), before);
+}
+
+TEST_F(TwoImages, TheTableHasOneLinePerRowAndNotesTheParameters) {
+  input_.rerankers = {reversing(2)};
+  const std::string table = format_table(evaluate(input_));
+  EXPECT_NE(table.find("none           strict     own         one     0.00 100.00 100.00     2   75.00"), std::string::npos)
+      << table;
+  EXPECT_NE(table.find("[2] reversing {\"k\": 2}"), std::string::npos) << table;
+}
+
+TEST_F(TwoImages, ARowsRecordNamesRerankerTieRuleAndMetrics) {
+  const Value record = to_value(evaluate(input_)[3]);
+  EXPECT_EQ(record.at("reranker").as_string(), "identity");
+  EXPECT_EQ(record.at("tie_rule").as_string(), "strict");
+  EXPECT_FALSE(record.at("transductive").as_bool());
+  EXPECT_EQ(record.at("candidate_recall").at("i2t").as_double(), 100);
+  EXPECT_EQ(record.at("metrics").at("t2i").at("R@1").as_double(), 75);
+}
+
+TEST_F(TwoImages, TrecFilesHoldBothRunsAndBothJudgements) {
+  const fs::path folder = fs::temp_directory_path() / ("orbweaver_trec_" + std::to_string(::getpid()));
+  write_trec(folder, input_.i2t, input_.t2i, images_, "my run");
+  EXPECT_EQ(read_lines(folder / "i2t.run").at(0), "i0 Q0 t1 1 0.800000011920929 my_run");
+  EXPECT_EQ(read_lines(folder / "i2t.run").size(), 8u);
+  EXPECT_EQ(read_lines(folder / "i2t.qrels"), (std::vector<std::string>{"i0 0 t0 1", "i0 0 t1 1", "i1 0 t2 1", "i1 0 t3 1"}));
+  EXPECT_EQ(read_lines(folder / "t2i.run").at(7).substr(0, 11), "t3 Q0 i0 2 ");
+  EXPECT_EQ(read_lines(folder / "t2i.qrels"), (std::vector<std::string>{"t0 0 i0 1", "t1 0 i0 1", "t2 0 i1 1", "t3 0 i1 1"}));
+  fs::remove_all(folder);
+}
+
+TEST(IdentityRerank, KeepsExactlyKItemsAndBreaksTiesByIndex) {
+  Matrix<float> scores(1, 4);
+  const float values[] = {0.5f, 0.9f, 0.5f, 0.5f};
+  std::copy(std::begin(values), std::end(values), scores.data());
+  const Rankings lists = identity_rerank(std::as_const(scores).view(), 2);
+  EXPECT_EQ(lists.items, (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ(lists.scores, (std::vector<double>{2, 1}));
+}
+
+TEST(TextIds, AreEqualForEqualTexts) {
+  const std::vector<std::string> texts{"a road", "a river", "a road"};
+  EXPECT_EQ(text_ids_of(texts), (std::vector<int64_t>{0, 1, 0}));
+}
+
+TEST(TopCandidates, AgreeWithASortWhateverTheSizesTiesAndMemoryOrder) {
+  std::mt19937 random(2);
+  for (int trial = 0; trial < 200; ++trial) {
+    const int64_t queries = 1 + static_cast<int64_t>(random() % 40), items = 1 + static_cast<int64_t>(random() % 400);
+    const int64_t k = 1 + static_cast<int64_t>(random() % 60);
+    const unsigned levels = trial % 2 ? 20 : 1000000;
+    Matrix<float> scores(queries, items);
+    for (int64_t i = 0; i < queries * items; ++i) scores.data()[i] = static_cast<float>(random() % levels);
+    for (const Scores& both : {Scores(std::as_const(scores).view()), Scores(std::as_const(scores).view().transposed())}) {
+      const auto& view = std::get<0>(both);
+      const Rankings lists = top_candidates(both, k);
+      const std::vector<int64_t> reverse = reverse_ranks(both, lists);
+      for (int64_t query = 0; query < view.rows(); ++query) {
+        std::vector<int64_t> order(static_cast<size_t>(view.cols()));
+        for (size_t at = 0; at < order.size(); ++at) order[at] = static_cast<int64_t>(at);
+        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return view(query, a) > view(query, b); });
+        size_t count = std::min<size_t>(order.size(), static_cast<size_t>(k));
+        while (count < order.size() && view(query, order[count]) == view(query, order[count - 1])) ++count;
+        order.resize(count);
+        ASSERT_TRUE(std::ranges::equal(lists.items_of(query), order));
+        for (size_t at = 0; at < count; ++at) {
+          int64_t higher = 0;
+          for (int64_t other = 0; other < view.rows(); ++other) higher += view(other, order[at]) > view(query, order[at]);
+          ASSERT_EQ(reverse[static_cast<size_t>(lists.offsets[static_cast<size_t>(query)]) + at], higher);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace orbweaver
