@@ -1,6 +1,7 @@
 #include "framework/io/npy.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <bit>
 #include <cstring>
