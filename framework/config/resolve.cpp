@@ -50,13 +50,18 @@ SplitKeys split_keys(const Place& place) {
   return keys;
 }
 
-std::string single_line(std::string text) {
-  for (size_t at; (at = text.find('\n')) != std::string::npos;) {
-    size_t end = at + 1;
-    while (end < text.size() && text[end] == ' ') ++end;
-    text.replace(at, end - at, " ");
+/// Line ends and the indentation after them become one blank.
+std::string single_line(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\n') {
+      out += text[i];
+      continue;
+    }
+    out += ' ';
+    while (i + 1 < text.size() && text[i + 1] == ' ') ++i;
   }
-  return text;
+  return out;
 }
 
 constexpr const char* dataset_hint = "is missing; give the dataset's folder, for example --set dataset.root=/data/rsicd";

@@ -135,7 +135,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
       write_npy(other, scores.t2i->view());
     }
   }
-  //TREC if (!options.trec.empty()) write_trec(options.trec, input.i2t, input.t2i, inputs.caption_images(), config.name);
+  if (!options.trec.empty()) write_trec(options.trec, input.i2t, input.t2i, inputs.caption_images(), config.name);
 
   Value& record = out.record;
   record["name"] = Value(config.name);

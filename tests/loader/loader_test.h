@@ -11,28 +11,9 @@
 #include <string>
 
 #include "orbweaver/error.h"
+#include "temporary_folder.h"
 
 namespace orbweaver::testing {
-
-/// A folder of its own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "orbweaver-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw Error("no temporary folder");
-    path_ = std::filesystem::canonical(name);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// An environment variable for the time of a test.
 class ScopedVariable {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,27 +13,9 @@
 #include "framework/model/encode.h"
 #include "framework/model/retrieval_model.h"
 #include "framework/train/session.h"
+#include "temporary_folder.h"
 
 namespace orbweaver::testing {
-
-/// A folder of its own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "orbweaver-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream(file) << text;
-}
 
 /// Six plain-coloured images with two captions each; images 0 to 3 are train, 4 val, 5 test.
 inline void write_dataset(const std::filesystem::path& root) {

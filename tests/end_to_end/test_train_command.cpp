@@ -1,0 +1,199 @@
+#include "command.h"
+#include "framework/io/json.h"
+
+namespace orbweaver::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// metrics.jsonl without what measures time.
+std::string metrics_of(const fs::path& run) {
+  std::string out;
+  for (const std::string& line : read_lines(run / "metrics.jsonl")) {
+    Value entry = parse_json(line, "metrics.jsonl");
+    entry.erase("seconds");
+    entry.erase("pairs_per_second");
+    out += to_json(entry, -1) + "\n";
+  }
+  return out;
+}
+
+int64_t epochs_finished(const fs::path& run) {
+  const fs::path file = run / "metrics.jsonl";
+  return fs::exists(file) ? static_cast<int64_t>(read_lines(file).size()) : 0;
+}
+
+class Resume : public CommandTest {
+ protected:
+  /// The run that nothing happened to.
+  fs::path undisturbed() const {
+    const fs::path run = shared_ / "undisturbed";
+    if (!fs::exists(run / "record.json")) {
+      Command command(train_arguments(run), shared_);
+      EXPECT_EQ(command.wait(), 0) << command.err();
+    }
+    return run;
+  }
+
+  void expect_same_end(const fs::path& run) {
+    const fs::path other = undisturbed();
+    EXPECT_EQ(hash_file(run / "best.safetensors"), hash_file(other / "best.safetensors"));
+    EXPECT_EQ(metrics_of(run), metrics_of(other));
+  }
+};
+
+TEST_F(Resume, AfterKill9WithinAnEpochEndsWithTheSameBytesAsTheRunThatWasNotKilled) {
+  const fs::path run = folder_ / "run";
+  const auto arguments = train_arguments(run);
+  {
+    Command command(arguments, folder_);
+    ASSERT_TRUE(command.wait_until([&] { return epochs_finished(run) >= 1; })) << command.err();
+    // Into the second epoch, past a checkpoint: one is written every few steps.
+    const auto saved = fs::last_write_time(run / "last.safetensors");
+    ASSERT_TRUE(command.wait_until([&] { return fs::last_write_time(run / "last.safetensors") != saved; })) << command.err();
+    command.send(SIGKILL);
+    ASSERT_EQ(command.wait(), -SIGKILL);
+  }
+  ASSERT_LT(epochs_finished(run), 3);
+  ASSERT_FALSE(fs::exists(run / "record.json"));
+
+  auto resumed = arguments;
+  resumed.push_back("--resume");
+  Command command(resumed, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  EXPECT_NE(command.err().find("resuming at epoch"), std::string::npos) << command.err();
+  expect_same_end(run);
+}
+
+TEST_F(Resume, AfterKill9BeforeTheFirstCheckpointStartsFromTheBeginning) {
+  const fs::path run = folder_ / "run";
+  auto arguments = train_arguments(run);
+  {
+    Command command(arguments, folder_);
+    ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "config.json"); }));
+    command.send(SIGKILL);
+    command.wait();
+  }
+  arguments.push_back("--resume");
+  Command command(arguments, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  expect_same_end(run);
+}
+
+TEST_F(Resume, InterruptFinishesTheStepSavesAndSaysHowToGoOn) {
+  const fs::path run = folder_ / "run";
+  {
+    Command command(train_arguments(run), folder_);
+    ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+    command.send(SIGINT);
+    EXPECT_EQ(command.wait(), 1);
+    EXPECT_NE(command.err().find("Continue with: orbweaver train " + run.string() + " --resume"), std::string::npos) << command.err();
+  }
+  // As it said: the run folder alone is enough.
+  Command command({"train", run.string(), "--resume"}, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  expect_same_end(run);
+}
+
+TEST_F(Resume, ADamagedCheckpointIsRefusedByName) {
+  const fs::path run = folder_ / "run";
+  {
+    Command command(train_arguments(run), folder_);
+    ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+    command.send(SIGKILL);
+    command.wait();
+  }
+  fs::resize_file(run / "last.safetensors", fs::file_size(run / "last.safetensors") - 5);
+  Command command({"train", run.string(), "--resume"}, folder_);
+  EXPECT_EQ(command.wait(), 2);
+  EXPECT_NE(command.err().find("last.safetensors"), std::string::npos) << command.err();
+}
+
+class AfterTraining : public Resume {};
+
+TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
+  const fs::path run_folder = undisturbed();
+  Command command({"eval", run_folder.string(), "--scores", (folder_ / "scores.npy").string(), "--trec", (folder_ / "trec").string()}, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  const std::string out = command.out();
+  for (const char* row : {"none", "identity", "multivariate", "cross_modal"}) EXPECT_NE(out.find(row), std::string::npos) << out;
+  for (const char* file : {"i2t.run", "i2t.qrels", "t2i.run", "t2i.qrels"}) EXPECT_TRUE(fs::exists(folder_ / "trec" / file));
+  const Value record = read_json(run_folder / "record.json");
+  EXPECT_TRUE(record.at("evaluations").find("test"));
+
+  // The saved matrix gives the same metrics by way of the rerank command.
+  Command rerank({"rerank", (folder_ / "scores.npy").string(), "--captions-per-image", "5", "--use", "multivariate", "--json"}, folder_);
+  ASSERT_EQ(rerank.wait(), 0) << rerank.err();
+  const Value again = parse_json(rerank.out(), "rerank");
+  const double wanted = record.at("evaluations").at("test").at("rows").as_list().at(0).at("metrics").at("mR").as_double();
+  EXPECT_NEAR(again.at("rows").as_list().at(0).at("metrics").at("mR").as_double(), wanted, 1e-9);
+}
+
+TEST_F(AfterTraining, InferPrintsOneScoreForEachImageAndSentence) {
+  const fs::path run_folder = undisturbed();
+  std::vector<std::string> arguments{"infer", run_folder.string(), "--json", "--texts", "two planes", "a river", "--images"};
+  for (const auto& entry : fs::directory_iterator(shared_ / "data" / "images"))
+    if (arguments.size() < 10) arguments.push_back(entry.path().string());
+  Command command(arguments, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  const Value result = parse_json(command.out(), "infer");
+  ASSERT_EQ(result.at("scores").as_list().size(), 3u);
+  ASSERT_EQ(result.at("scores").as_list()[0].as_list().size(), 2u);
+}
+
+TEST_F(AfterTraining, PythonsSafetensorsLayoutHolds) {
+  // What the safetensors package checks: little-endian header length, JSON header, string metadata, data to the last byte.
+  const fs::path run_folder = undisturbed();
+  const std::string bytes = read_file(run_folder / "best.safetensors");
+  uint64_t length = 0;
+  for (int i = 7; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(bytes[static_cast<size_t>(i)]);
+  const Value header = parse_json(std::string_view(bytes).substr(8, length), "header");
+  EXPECT_EQ(length % 8, 0u);
+  int64_t end = 0;
+  for (const auto& [name, entry] : header.as_object()) {
+    if (name == "__metadata__") {
+      for (const auto& [key, value] : entry.as_object()) EXPECT_TRUE(value.is_string()) << key;
+      continue;
+    }
+    end = std::max(end, entry.at("data_offsets").as_list().at(1).as_int());
+  }
+  EXPECT_EQ(8 + length + static_cast<uint64_t>(end), bytes.size());
+  EXPECT_TRUE(header.find("text.encoder.embedding.weight") || header.find("image.encoder.conv1.weight"));
+}
+
+class WrongInput : public CommandTest {};
+
+TEST_F(WrongInput, EveryProblemOfAConfigIsOneLineWithPlaceAndSuggestion) {
+  auto arguments = train_arguments(folder_ / "run");
+  for (const char* text : {"train.epoch=3", "model.image.encoder.depth=\"deep\"", "loss.0.use=triplett", "seed=1.5"}) {
+    arguments.push_back("--set");
+    arguments.push_back(text);
+  }
+  Command command(arguments, folder_);
+  EXPECT_EQ(command.wait(), 2);
+  const std::string err = command.err();
+  EXPECT_NE(err.find("/train/epoch: unknown parameter; did you mean \"epochs\"?"), std::string::npos) << err;
+  EXPECT_NE(err.find("/model/image/encoder/depth: is \"deep\", expected integer"), std::string::npos) << err;
+  EXPECT_NE(err.find("/loss/0/use: no loss \"triplett\""), std::string::npos) << err;
+  EXPECT_NE(err.find("/seed: is 1.5, expected integer"), std::string::npos) << err;
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
+
+TEST_F(WrongInput, ABrokenImageIsNamedBeforeTrainingStarts) {
+  fs::copy(shared_ / "data", folder_ / "data", fs::copy_options::recursive);
+  const std::string name = read_lines(folder_ / "data" / "train_filename.txt").at(0);
+  fs::resize_file(folder_ / "data" / "images" / name, fs::file_size(folder_ / "data" / "images" / name) / 2);
+  auto arguments = train_arguments(folder_ / "run");
+  arguments.insert(arguments.end(), {"--set", "dataset.root=" + (folder_ / "data").string()});
+  Command command(arguments, folder_);
+  EXPECT_EQ(command.wait(), 2);
+  EXPECT_NE(command.err().find(name), std::string::npos) << command.err();
+
+  arguments.insert(arguments.end(), {"--overwrite", "--set", "dataset.skip_broken=true", "--set", "train.epochs=1"});
+  Command skipping(arguments, folder_);
+  EXPECT_EQ(skipping.wait(), 0) << skipping.err();
+  EXPECT_EQ(read_json(folder_ / "run" / "record.json").at("dataset").at("skipped").as_list().size(), 1u);
+}
+
+}  // namespace
+}  // namespace orbweaver::testing
