@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "framework/cli/command.h"
 #include "framework/eval/rerank_scores.h"
@@ -10,6 +11,16 @@
 #include "orbweaver/error.h"
 
 namespace orbweaver {
+namespace {
+
+/// CLI11's own check of this prints the largest double in full.
+std::string at_least_one(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  const bool zero = text.find_first_not_of('0') == std::string::npos;
+  return digits && !zero ? "" : fmt::format("is \"{}\", expected an integer of at least 1", text);
+}
+
+}  // namespace
 
 void add_rerank_command(CLI::App& app, CommandContext&) {
   struct Options {
@@ -27,7 +38,7 @@ void add_rerank_command(CLI::App& app, CommandContext&) {
   command->add_option("--set", rerank.set, "Parameter NAME=VALUE of every reranker, or ID.NAME=VALUE (repeatable)")
       ->type_name("NAME=VALUE")->allow_extra_args(false);
   command->add_option("--captions-per-image", rerank.captions_per_image, "Captions stand in groups of N, in image order: "
-                      "print metrics before and after")->type_name("N")->check(CLI::PositiveNumber);
+                      "print metrics before and after")->type_name("N")->check(at_least_one);
   command->add_option("--caption-image", rerank.caption_image, "Text file with the 0-based image of each caption, instead")
       ->type_name("FILE");
   command->add_option("--texts", rerank.texts, "Captions, one per line: adds rows where identical texts share their images")
@@ -36,7 +47,7 @@ void add_rerank_command(CLI::App& app, CommandContext&) {
       ->type_name("FILE.npy");
   command->add_option("--out", options->out, "Write the reranked lists (JSON lines); without it and without captions they "
                       "are printed")->type_name("FILE.jsonl");
-  command->add_option("--top", rerank.top, "Items per list; default: every candidate")->type_name("N")->check(CLI::PositiveNumber);
+  command->add_option("--top", rerank.top, "Items per list; default: every candidate")->type_name("N")->check(at_least_one);
   command->add_option("--plugin-path", rerank.plugin_folders, "Search this folder for plugins first (repeatable)")
       ->type_name("DIR")->allow_extra_args(false);
   command->add_flag("--json", options->json, "Print the metrics as JSON");

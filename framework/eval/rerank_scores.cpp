@@ -95,7 +95,7 @@ std::vector<Use> parse_uses(const RerankScoresOptions& options) {
 }
 
 EvaluatedReranker open_reranker(PluginHost& host, const Use& use) {
-  const auto hosted = create<Reranker>(host, use.id, use.params, nullptr, "");
+  const auto hosted = create<Reranker>(host, use.id, use.params, nullptr, "--use " + use.id);
   if (hosted.get().needs().query_bank)
     throw InputError(fmt::format("--use {}: reads scores of training queries, which a saved matrix does not hold; name it as "
                                  "\"rerank\" of a config and use orbweaver eval", use.id));
