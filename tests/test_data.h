@@ -1,4 +1,5 @@
-// Reference data for tests: golden tensors, real images, weights. Tests find it by ORBWEAVER_TEST_DATA and skip without.
+// Reference data for tests: golden tensors, real images, weights. Tests find it by ORBWEAVER_TEST_DATA and skip
+// without.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,8 +18,8 @@ inline std::filesystem::path test_data() {
 }  // namespace orbweaver::testing
 
 /// Skips the test, saying so, when the reference data (or this part of it) is absent.
-#define ORBWEAVER_NEEDS_TEST_DATA(relative)                                                               \
-  if (::orbweaver::testing::test_data().empty())                                                          \
-    GTEST_SKIP() << "ORBWEAVER_TEST_DATA is not set; it names the folder with " << (relative);            \
-  else if (!std::filesystem::exists(::orbweaver::testing::test_data() / (relative)))                      \
+#define ORBWEAVER_NEEDS_TEST_DATA(relative)                                                    \
+  if (::orbweaver::testing::test_data().empty())                                               \
+    GTEST_SKIP() << "ORBWEAVER_TEST_DATA is not set; it names the folder with " << (relative); \
+  else if (!std::filesystem::exists(::orbweaver::testing::test_data() / (relative)))           \
   GTEST_SKIP() << (::orbweaver::testing::test_data() / (relative)).string() << " does not exist"

@@ -10,7 +10,9 @@ namespace fs = std::filesystem;
 FeatureCache::FeatureCache(fs::path folder, std::function<void(const std::string&)> notice)
     : folder_(std::move(folder)), notice_(std::move(notice)) {}
 
-fs::path FeatureCache::file_of(const std::string& key) const { return folder_ / key.substr(0, 2) / (key + ".safetensors"); }
+fs::path FeatureCache::file_of(const std::string& key) const {
+  return folder_ / key.substr(0, 2) / (key + ".safetensors");
+}
 
 std::unique_ptr<SafetensorsFile> FeatureCache::find(const std::string& key) const {
   if (folder_.empty()) return nullptr;

@@ -11,8 +11,8 @@
 
 namespace orbweaver {
 
-/// One safetensors file per key, named by it. Keys are hashes of everything that the content depends on, so an entry never
-/// goes stale; it is written under a temporary name and renamed, so a partial one is never seen.
+/// One safetensors file per key, named by it. Keys are hashes of everything that the content depends on, so an entry
+/// never goes stale; it is written under a temporary name and renamed, so a partial one is never seen.
 class FeatureCache {
  public:
   /// @param folder  empty: nothing is found and nothing kept.

@@ -59,12 +59,16 @@ void Progress::print() {
   std::string line = fmt::format("{}: {}", what_, done_);
   if (total_ > 0) line += fmt::format("/{}", total_);
   line += fmt::format(" {}, {:.3g}/s", unit_, rate);
-  if (finished_) line += ", took " + duration_text(seconds);
-  else if (total_ > 0 && rate > 0) line += fmt::format(", {} left", duration_text(static_cast<double>(total_ - done_) / rate));
+  if (finished_)
+    line += ", took " + duration_text(seconds);
+  else if (total_ > 0 && rate > 0)
+    line += fmt::format(", {} left", duration_text(static_cast<double>(total_ - done_) / rate));
   if (!note_.empty()) line += ", " + note_;
   // Carriage return and "erase to the end": the line is rewritten in place.
-  if (on_terminal()) fmt::print(stderr, "\r{}\033[K", line);
-  else fmt::print(stderr, "{}\n", line);
+  if (on_terminal())
+    fmt::print(stderr, "\r{}\033[K", line);
+  else
+    fmt::print(stderr, "{}\n", line);
 }
 
 }  // namespace orbweaver

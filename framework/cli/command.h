@@ -47,8 +47,8 @@ void print_json(const Value& value);
 /// Whether standard error is a terminal.
 bool on_terminal();
 
-/// Progress on standard error: on a terminal one line that is rewritten, with rate and time left; otherwise a plain line
-/// now and then.
+/// Progress on standard error: on a terminal one line that is rewritten, with rate and time left; otherwise a plain
+/// line now and then.
 ///
 ///   Progress progress("epoch 3", batches, "batches");
 ///   progress.update(done, "loss 12.4");

@@ -1,11 +1,12 @@
 // orbweaver config show|schema
+#include "framework/config/config.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "framework/cli/command.h"
-#include "framework/config/config.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/plugin/plugin_host.h"
@@ -61,16 +62,20 @@ void add_config_command(CLI::App& app, CommandContext& context) {
 
   CLI::App* shown = command->add_subcommand("show", "The resolved config: extended, overridden, defaults filled in");
   shown->add_option("config", options->file, "Config file or run folder")->required();
-  shown->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  shown->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   shown->add_flag("--merged", options->partial, "Only extended and overridden: without validation and defaults");
   shown->footer("Example:\n  orbweaver config show configs/methods/vsepp_light.json --set dataset.root=/data/rsicd");
   shown->callback([options] { show(*options); });
 
   CLI::App* schema = command->add_subcommand("schema", "JSON Schema of configs with all plugins found, for editors");
   schema->add_option("--out", options->out, "Write it to this file instead of printing it")->type_name("FILE");
-  schema->add_option("--validate", options->validate, "Instead, validate these files, building blocks included")->type_name("FILE");
-  schema->footer("Example:\n  orbweaver config schema --out orbweaver.schema.json\n"
-                 "  orbweaver config schema --validate configs/*/*.json");
+  schema->add_option("--validate", options->validate, "Instead, validate these files, building blocks included")
+      ->type_name("FILE");
+  schema->footer(
+      "Example:\n  orbweaver config schema --out orbweaver.schema.json\n"
+      "  orbweaver config schema --validate configs/*/*.json");
   schema->callback([options, &context] {
     if (!options->validate.empty()) return validate_files(*options, context);
     PluginHost plugins;

@@ -64,8 +64,10 @@ CheckReport make_report(const DataOptions& options) {
 
 void check(const DataOptions& options, CommandContext& context) {
   const CheckReport report = make_report(options);
-  if (options.json) print_json(report.value());
-  else fmt::print("{}", report.text());
+  if (options.json)
+    print_json(report.value());
+  else
+    fmt::print("{}", report.text());
   if (!report.clean()) context.exit_code = exit_failed;
 }
 
@@ -77,8 +79,10 @@ Value make_stats(const DataOptions& options) {
 
 void stats(const DataOptions& options) {
   const Value figures = make_stats(options);
-  if (options.json) print_json(figures);
-  else fmt::print("{}", stats_text(figures));
+  if (options.json)
+    print_json(figures);
+  else
+    fmt::print("{}", stats_text(figures));
 }
 
 void synth(DataOptions& options) {
@@ -93,7 +97,8 @@ void synth(DataOptions& options) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.json) {
-    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(), options.synth.images, options.synth.seed, seconds);
+    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(),
+               options.synth.images, options.synth.seed, seconds);
     return;
   }
   Value value;
@@ -109,10 +114,15 @@ void add_common_options(CLI::App* command, DataOptions& options) {
   command->add_flag("--json", options.json, "Print JSON");
 }
 
-void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::string& suffix, const std::string& which) {
-  command->add_option("--images" + suffix, options.images, "Folder of the images of " + which + "; default: its own images/")->type_name("DIR");
+void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::string& suffix,
+                         const std::string& which) {
+  command
+      ->add_option("--images" + suffix, options.images,
+                   "Folder of the images of " + which + "; default: its own images/")
+      ->type_name("DIR");
   command->add_option("--format" + suffix, options.format, "Format of " + which)
-      ->check(CLI::IsMember({"auto", "precomp", "karpathy"}))->capture_default_str();
+      ->check(CLI::IsMember({"auto", "precomp", "karpathy"}))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -124,8 +134,11 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<DataOptions>();
 
   CLI::App* check_command = command->add_subcommand("check", "What is wrong with a dataset, or shared by two");
-  check_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required()->type_name("DATASET");
-  check_command->add_option("B", options->second.path, "A second dataset: what do the two share?")->type_name("DATASET");
+  check_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")
+      ->required()
+      ->type_name("DATASET");
+  check_command->add_option("B", options->second.path, "A second dataset: what do the two share?")
+      ->type_name("DATASET");
   add_dataset_options(check_command, options->first, "", "A");
   add_dataset_options(check_command, options->second, "-b", "B");
   add_common_options(check_command, *options);
@@ -136,18 +149,23 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   check_command->callback([options, &context] { check(*options, context); });
 
   CLI::App* stats_command = command->add_subcommand("stats", "What a dataset holds, in figures");
-  stats_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")->required()->type_name("DATASET");
+  stats_command->add_option("A", options->first.path, "Folder of the dataset, or its JSON file")
+      ->required()
+      ->type_name("DATASET");
   add_dataset_options(stats_command, options->first, "", "A");
   add_common_options(stats_command, *options);
   stats_command->footer("Example:\n  orbweaver data stats datasets/rsicd --json");
   stats_command->callback([options] { stats(*options); });
 
-  CLI::App* synth_command = command->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
+  CLI::App* synth_command =
+      command->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
   synth_command->add_option("DIR", options->synth.folder, "Folder to write")->required()->type_name("");
   synth_command->add_option("--images", options->synth.images, "Number of images; 80% train, 10% validation, 10% test")
-      ->check(CLI::Range(int64_t{3}, int64_t{1000000}))->capture_default_str();
+      ->check(CLI::Range(int64_t{3}, int64_t{1000000}))
+      ->capture_default_str();
   synth_command->add_option("--seed", options->synth.seed, "Seed; the same seed gives the same bytes")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))->capture_default_str();
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
+      ->capture_default_str();
   synth_command->add_flag("--force", options->synth.force, "Write into a folder that holds other things");
   add_common_options(synth_command, *options);
   synth_command->footer("Example:\n  orbweaver data synth /tmp/scenes --images 500 --seed 1");

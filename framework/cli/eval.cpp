@@ -15,10 +15,14 @@ void add_eval_command(CLI::App& app, CommandContext&) {
   const auto json = std::make_shared<bool>(false);
   const auto no_rerank = std::make_shared<bool>(false);
   command->add_option("run", options->config_or_run, "Run folder or config file")->required();
-  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   command->add_option("--split", options->split, "train, val or test")->capture_default_str();
-  command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")->type_name("FILE");
-  command->add_option("--scores", options->scores, "Save the similarity matrix [images, captions] (NumPy)")->type_name("FILE.npy");
+  command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")
+      ->type_name("FILE");
+  command->add_option("--scores", options->scores, "Save the similarity matrix [images, captions] (NumPy)")
+      ->type_name("FILE.npy");
   command->add_option("--trec", options->trec, "Write TREC run and qrels files into this folder")->type_name("DIR");
   command->add_flag("--no-rerank", *no_rerank, "Leave out the config's rerankers");
   command->add_flag("--json", *json, "Print the record as JSON");

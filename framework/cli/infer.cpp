@@ -21,7 +21,8 @@ std::string shortened(const std::string& text, size_t width) {
 void print_table(const InferOptions& options, const Matrix<float>& scores) {
   for (size_t t = 0; t < options.texts.size(); ++t) fmt::print("[{}] {}\n", t + 1, options.texts[t]);
   size_t width = 5;
-  for (const auto& image : options.images) width = std::max(width, std::min<size_t>(40, image.filename().string().size()));
+  for (const auto& image : options.images)
+    width = std::max(width, std::min<size_t>(40, image.filename().string().size()));
   fmt::print("\n{:<{}}", "image", width);
   for (size_t t = 0; t < options.texts.size(); ++t) fmt::print(" {:>8}", fmt::format("[{}]", t + 1));
   fmt::print("\n");
@@ -30,7 +31,8 @@ void print_table(const InferOptions& options, const Matrix<float>& scores) {
     int64_t best = 0;
     for (int64_t t = 1; t < scores.cols(); ++t)
       if (scores(i, t) > scores(i, best)) best = t;
-    for (int64_t t = 0; t < scores.cols(); ++t) fmt::print(" {:>7.4f}{}", scores(i, t), t == best && scores.cols() > 1 ? "*" : " ");
+    for (int64_t t = 0; t < scores.cols(); ++t)
+      fmt::print(" {:>7.4f}{}", scores(i, t), t == best && scores.cols() > 1 ? "*" : " ");
     fmt::print("\n");
   }
   if (scores.cols() > 1) fmt::print("\n* the image's best sentence\n");
@@ -62,13 +64,18 @@ void add_infer_command(CLI::App& app, CommandContext&) {
   command->add_option("--images", options->images, "Image files")->type_name("FILE")->required();
   command->add_option("--texts", options->texts, "Sentences, each in quotes")->type_name("TEXT");
   command->add_option("--text-file", *text_file, "More sentences, one a line")->type_name("FILE");
-  command->add_option("--detections", options->detections, "Folder with <image stem>.json, for graphs")->type_name("DIR");
-  command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")->type_name("FILE");
-  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
+  command->add_option("--detections", options->detections, "Folder with <image stem>.json, for graphs")
+      ->type_name("DIR");
+  command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")
+      ->type_name("FILE");
+  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   command->add_flag("--json", *json, "Print JSON");
   command->footer(
       "Example:\n"
-      "  orbweaver infer runs/vsepp_light-rsicd-s1 --images airport.jpg beach.jpg --texts \"two planes\" \"waves on a beach\"");
+      "  orbweaver infer runs/vsepp_light-rsicd-s1 --images airport.jpg beach.jpg --texts \"two planes\" \"waves on a "
+      "beach\"");
   command->callback([options, json, text_file] {
     if (!text_file->empty())
       for (std::string& line : read_lines(*text_file))

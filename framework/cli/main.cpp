@@ -55,7 +55,8 @@ std::string reached_command(const CLI::App& app) {
 
 std::string parse_error_text(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
   if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
     const std::string near = nearest_name(argv[1], names);
     if (!near.empty()) return fmt::format("unknown command \"{}\"; did you mean \"{}\"?", argv[1], near);

@@ -75,8 +75,8 @@ void print_file(const PluginFile& file) {
   fmt::print("{}{} {}\n", file.stem, file.manifest ? " " + file.manifest->version : "", file.ok() ? "ok" : "REFUSED");
   fmt::print("  {}\n", file.file.string());
   if (file.manifest)
-    fmt::print("  SDK {}, {}, {}, {}\n", file.manifest->sdk_version(), plane_of(*file.manifest), file.manifest->compiler,
-               file.manifest->standard_library);
+    fmt::print("  SDK {}, {}, {}, {}\n", file.manifest->sdk_version(), plane_of(*file.manifest),
+               file.manifest->compiler, file.manifest->standard_library);
   if (!file.ok()) return fmt::print("  {}\n", file.status);
   for (const Component& component : file.plugin->components)
     fmt::print("  {:<14} {:<16} {}\n", component.kind, component.id, component.summary);
@@ -116,9 +116,9 @@ Described find_component(const PluginHost& host, const std::string& name) {
     if (candidate.ends_with("/" + name))
       throw InputError(fmt::format("component \"{}\": expected KIND/ID; did you mean \"{}\"?", name, candidate));
   const std::string near = nearest_name(name, known);
-  throw InputError(fmt::format("component \"{}\": there is none; {}", name,
-                               near.empty() ? fmt::format("known are {}", fmt::join(known, ", "))
-                                            : fmt::format("did you mean \"{}\"?", near)));
+  throw InputError(fmt::format(
+      "component \"{}\": there is none; {}", name,
+      near.empty() ? fmt::format("known are {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", near)));
 }
 
 /// Where a component of that kind stands in a config.
@@ -142,7 +142,8 @@ Value example_value(const Field& field) {
     case FieldType::Base::number: return Value(field.type.minimum.value_or(1));
     case FieldType::Base::list: return Value::list();
     case FieldType::Base::object: return with_defaults(*field.type.object, Value::object());
-    case FieldType::Base::enumeration: return field.type.choices.empty() ? Value("") : Value(field.type.choices.front());
+    case FieldType::Base::enumeration:
+      return field.type.choices.empty() ? Value("") : Value(field.type.choices.front());
     default: return "...";
   }
 }
@@ -158,7 +159,8 @@ Value example_of(const Component& component) {
 Value schema_value(const Schema& schema);
 
 Value type_value(const FieldType& type) {
-  static const char* names[] = {"boolean", "integer", "number", "string", "enumeration", "path", "list", "object", "any"};
+  static const char* names[] = {"boolean", "integer", "number", "string", "enumeration",
+                                "path",    "list",    "object", "any"};
   Value value;
   value["base"] = names[static_cast<size_t>(type.base)];
   value["text"] = describe_type(type);
@@ -215,8 +217,10 @@ void describe_component(const PluginsOptions& options) {
   }
   fmt::print("{} {}: {}\n", component->kind, component->id, component->summary);
   fmt::print("plugin {} {} ({})\n\n", plugin->manifest.name, plugin->manifest.version, plugin->file.string());
-  if (component->parameters.fields.empty()) fmt::print("It has no parameters.\n");
-  else fmt::print("Parameters:\n");
+  if (component->parameters.fields.empty())
+    fmt::print("It has no parameters.\n");
+  else
+    fmt::print("Parameters:\n");
   print_schema(component->parameters, "");
   fmt::print("\nIn a config, at {}:\n  {}\n", place_of(component->kind), brief(example, 1000));
   if (plugin->stem != component->id) fmt::print("with \"{}\" in its \"plugins\"\n", plugin->stem);
@@ -224,7 +228,8 @@ void describe_component(const PluginsOptions& options) {
 
 void add_common_options(CLI::App* command, const std::shared_ptr<PluginsOptions>& options) {
   command->add_option("--plugin-path", options->folders, "Folder searched before all others (repeatable)")
-      ->type_name("DIR")->allow_extra_args(false);
+      ->type_name("DIR")
+      ->allow_extra_args(false);
   command->add_flag("--json", options->json, "Print JSON");
 }
 

@@ -38,7 +38,8 @@ RunReport make_report() {
     state->clear();
     fmt::print(stderr, "{}\n", text);
   };
-  report.progress = [state](const std::string& what, int64_t done, int64_t total, const std::string& unit, const std::string& note) {
+  report.progress = [state](const std::string& what, int64_t done, int64_t total, const std::string& unit,
+                            const std::string& note) {
     if (state->what != what) {
       state->clear();
       state->what = what;

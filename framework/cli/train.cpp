@@ -13,8 +13,11 @@ void add_train_command(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<TrainOptions>();
   const auto json = std::make_shared<bool>(false);
   command->add_option("config", options->config_or_run, "Config file, or a run folder to resume")->required();
-  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")->type_name("PATH=VALUE")->allow_extra_args(false);
-  command->add_option("--out", options->folder, "Run folder; default: <output>/<name>-<dataset>-s<seed>")->type_name("DIR");
+  command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--out", options->folder, "Run folder; default: <output>/<name>-<dataset>-s<seed>")
+      ->type_name("DIR");
   CLI::Option* resume = command->add_flag("--resume", options->resume, "Continue the run in that folder, bit for bit");
   command->add_flag("--overwrite", options->overwrite, "Start again in a folder that holds a run")->excludes(resume);
   command->add_flag("--json", *json, "Print the record as JSON");

@@ -62,10 +62,10 @@ struct ComponentConfig {
   Value params;         ///< complete: defaults filled in, paths absolute
   bool freeze = false;
   double lr_scale = 1;
-  double weight = 1;                ///< of a loss, or of the interaction's score
-  int64_t shortlist = 100;          ///< interaction: candidates it rescores per query
-  int64_t hard_negatives = 8;       ///< interaction: negatives per positive in training
-  double temperature = 0.07;        ///< interaction: of its training softmax
+  double weight = 1;           ///< of a loss, or of the interaction's score
+  int64_t shortlist = 100;     ///< interaction: candidates it rescores per query
+  int64_t hard_negatives = 8;  ///< interaction: negatives per positive in training
+  double temperature = 0.07;   ///< interaction: of its training softmax
 };
 
 struct SideConfig {
@@ -109,8 +109,8 @@ std::vector<std::filesystem::path> plugin_search_paths(const ConfigSource& sourc
 
 /// How much of a config must be there.
 enum class Completeness {
-  full,     ///< a method that can be trained
-  partial   ///< a building block: only what is there is checked
+  full,    ///< a method that can be trained
+  partial  ///< a building block: only what is there is checked
 };
 
 /// Everything wrong with a config, one line each: "file: /pointer: message (kind id)". Loads the plugins it names.

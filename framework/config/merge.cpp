@@ -40,7 +40,8 @@ bool names_another_component(const Value& below, const Value& above) {
 }
 
 /// Puts `above` on `target.value` at `pointer`; each value's origin comes from `origin_of`.
-void merge(ConfigSource& target, Value& below, const Value& above, const std::string& pointer, const ConfigSource& source) {
+void merge(ConfigSource& target, Value& below, const Value& above, const std::string& pointer,
+           const ConfigSource& source) {
   const auto take = [&](Value& place, const Value& value, const std::string& where) {
     forget_origins(target.origins, where);
     place = value;
@@ -48,7 +49,8 @@ void merge(ConfigSource& target, Value& below, const Value& above, const std::st
     for (const auto& [known, origin] : source.origins)
       if (known == where || known.compare(0, inside.size(), inside) == 0) target.origins[known] = origin;
   };
-  if (!below.is_object() || !above.is_object() || names_another_component(below, above)) return take(below, above, pointer);
+  if (!below.is_object() || !above.is_object() || names_another_component(below, above))
+    return take(below, above, pointer);
   for (const auto& [key, value] : above.as_object()) {
     const std::string where = pointer + "/" + key;
     Value* old = below.find(key);
@@ -83,7 +85,8 @@ ConfigSource read_file_chain(const fs::path& file, std::vector<fs::path> chain) 
   if (const Value* extends = own.value.find("extends")) {
     const auto add = [&](const Value& entry) {
       if (!entry.is_string())
-        throw InputError(fmt::format("{}: /extends: is {}, expected a path or a list of paths", file.string(), brief(*extends)));
+        throw InputError(
+            fmt::format("{}: /extends: is {}, expected a path or a list of paths", file.string(), brief(*extends)));
       bases.push_back(file.parent_path() / entry.as_string());
     };
     if (extends->is_list())
@@ -143,7 +146,8 @@ void apply_override(ConfigSource& source, const std::string& text) {
       const auto [end, error] = std::from_chars(parts[i].data(), parts[i].data() + parts[i].size(), index);
       const size_t count = place->as_list().size();
       if (error != std::errc() || end != parts[i].data() + parts[i].size() || index >= count)
-        fail(fmt::format("{} has {} entr{}; \"{}\" is no index into it", pointer, count, count == 1 ? "y" : "ies", parts[i]));
+        fail(fmt::format("{} has {} entr{}; \"{}\" is no index into it", pointer, count, count == 1 ? "y" : "ies",
+                         parts[i]));
       place = &place->as_list()[index];
     } else if (place->is_object() || place->is_null()) {
       Value* next = place->find(parts[i]);
@@ -189,7 +193,8 @@ const std::string& ConfigSource::origin(std::string pointer) const {
 
 ConfigSource read_config(const fs::path& file, const std::vector<std::string>& overrides) {
   if (fs::is_directory(file) && fs::exists(file / "config.json")) return read_config(file / "config.json", overrides);
-  if (!fs::exists(file)) throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
+  if (!fs::exists(file))
+    throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
   ConfigSource source = read_file_chain(file, {});
   for (const std::string& text : overrides) apply_override(source, text);
   return source;

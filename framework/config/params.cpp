@@ -18,9 +18,12 @@ void TrainParams::describe(ParamSpec<TrainParams>& p) {
   p.field("step_epochs", &TrainParams::step_epochs, "schedule step: epochs between two falls").range(1, 100000);
   p.field("step_factor", &TrainParams::step_factor, "schedule step: factor of each fall").range(0, 1);
   p.field("final_lr", &TrainParams::final_lr, "schedule cosine: learning rate at the end").range(0, 100);
-  p.field("warmup_epochs", &TrainParams::warmup_epochs, "Epochs of linear rise from 0; fractions allowed").range(0, 100000);
-  p.field("clip_norm", &TrainParams::clip_norm, "Largest norm of all gradients together; 0 does not clip").range(0, 1e9);
-  p.field("early_stopping", &TrainParams::early_stopping, "Stop after this many validations without a better mR; 0 never")
+  p.field("warmup_epochs", &TrainParams::warmup_epochs, "Epochs of linear rise from 0; fractions allowed")
+      .range(0, 100000);
+  p.field("clip_norm", &TrainParams::clip_norm, "Largest norm of all gradients together; 0 does not clip")
+      .range(0, 1e9);
+  p.field("early_stopping", &TrainParams::early_stopping,
+          "Stop after this many validations without a better mR; 0 never")
       .range(0, 100000);
   p.field("validate_every", &TrainParams::validate_every, "Epochs between validations").range(1, 100000);
   p.field("checkpoint_every", &TrainParams::checkpoint_every,
@@ -34,7 +37,8 @@ void TrainParams::describe(ParamSpec<TrainParams>& p) {
 
 void EvalParams::describe(ParamSpec<EvalParams>& p) {
   p.field("batch_size", &EvalParams::batch_size, "Images or captions encoded at a time").range(1, 1 << 20);
-  p.field("chunk", &EvalParams::chunk, "Pairs that an interaction scores at a time: bounds its memory").range(1, 1 << 30);
+  p.field("chunk", &EvalParams::chunk, "Pairs that an interaction scores at a time: bounds its memory")
+      .range(1, 1 << 30);
 }
 
 }  // namespace orbweaver

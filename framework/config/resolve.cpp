@@ -25,7 +25,8 @@ void make_paths_absolute(const FieldType& type, Value& value, const std::string&
 
 void make_paths_absolute(const Schema& schema, Value& object, const std::string& pointer, const ConfigSource& source) {
   for (const Field& field : schema.fields)
-    if (Value* value = object.find(field.name)) make_paths_absolute(field.type, *value, pointer + "/" + field.name, source);
+    if (Value* value = object.find(field.name))
+      make_paths_absolute(field.type, *value, pointer + "/" + field.name, source);
 }
 
 void make_paths_absolute(const FieldType& type, Value& value, const std::string& pointer, const ConfigSource& source) {
@@ -64,7 +65,8 @@ std::string single_line(const std::string& text) {
   return out;
 }
 
-constexpr const char* dataset_hint = "is missing; give the dataset's folder, for example --set dataset.root=/data/rsicd";
+constexpr const char* dataset_hint =
+    "is missing; give the dataset's folder, for example --set dataset.root=/data/rsicd";
 
 /// Collects problems, each with the file that wrote the value at fault.
 class Checker {
@@ -111,7 +113,8 @@ class Checker {
 
   void check_component(const Place& place) {
     if (!place.value->is_object())
-      return report(place.pointer, fmt::format("is {}, expected an object that names a component by \"use\"", brief(*place.value)));
+      return report(place.pointer,
+                    fmt::format("is {}, expected an object that names a component by \"use\"", brief(*place.value)));
     const Value* use = place.value->find("use");
     if (!use && completeness_ == Completeness::partial) return;
     const SplitKeys keys = split_keys(place);
@@ -131,7 +134,8 @@ class Checker {
 
   /// "freez" is close to none of a component's own parameters, but to one of the runtime's.
   static void hint_host_key(const Place& place, Problem& problem) {
-    if (problem.message.rfind("unknown parameter", 0) != 0 || problem.message.find("did you mean") != std::string::npos) return;
+    if (problem.message.rfind("unknown parameter", 0) != 0 || problem.message.find("did you mean") != std::string::npos)
+      return;
     std::vector<std::string> names;
     for (const Field& field : config::host_keys(place.kind).fields) names.push_back(field.name);
     const std::string near = nearest_name(problem.pointer.substr(problem.pointer.rfind('/') + 1), names);
@@ -141,9 +145,8 @@ class Checker {
   void check_presence() {
     const auto places = config::component_places(source_.value);
     const auto has = [&](const std::string& start) {
-      return std::any_of(places.begin(), places.end(), [&](const Place& place) {
-        return place.pointer.compare(0, start.size(), start) == 0;
-      });
+      return std::any_of(places.begin(), places.end(),
+                         [&](const Place& place) { return place.pointer.compare(0, start.size(), start) == 0; });
     };
     for (const char* pointer : {"/model/image/encoder", "/model/text/encoder", "/model/fusion", "/loss"})
       if (!has(pointer)) report(pointer, "is missing; a method needs it");
@@ -153,7 +156,8 @@ class Checker {
       if (graph && !encoder) report(std::string(side) + "/graph_encoder", "is missing; the graph would go nowhere");
       if (encoder && !graph) report(std::string(side) + "/graph", "is missing; the graph_encoder would get nothing");
     }
-    if (named(places, "/model/text/detector")) report("/model/text/detector", "detectors serve images; put it under /model/image");
+    if (named(places, "/model/text/detector"))
+      report("/model/text/detector", "detectors serve images; put it under /model/image");
     if (!source_.value.find("dataset")) report("/dataset/root", dataset_hint);
   }
   static bool named(const std::vector<Place>& places, const std::string& pointer) {
@@ -236,7 +240,8 @@ std::vector<fs::path> plugin_search_paths(const ConfigSource& source) {
   const Value* paths = source.value.find("plugin_paths");
   if (!paths) return folders;
   for (size_t i = 0; i < paths->as_list().size(); ++i)
-    folders.emplace_back(absolute_path(paths->as_list()[i].as_string(), source.origin(fmt::format("/plugin_paths/{}", i))));
+    folders.emplace_back(
+        absolute_path(paths->as_list()[i].as_string(), source.origin(fmt::format("/plugin_paths/{}", i))));
   return folders;
 }
 
@@ -288,8 +293,10 @@ Config resolve_config(const ConfigSource& source, PluginHost& plugins) {
     } else {
       SideConfig& side = place.pointer.rfind("/model/image", 0) == 0 ? out.image : out.text;
       const std::string key = place.pointer.substr(place.pointer.rfind('/') + 1);
-      (key == "encoder" ? side.encoder : key == "detector" ? side.detector : key == "graph" ? side.graph : side.graph_encoder) =
-          component;
+      (key == "encoder"    ? side.encoder
+       : key == "detector" ? side.detector
+       : key == "graph"    ? side.graph
+                           : side.graph_encoder) = component;
     }
   }
   drop_nulls(value);

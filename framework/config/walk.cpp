@@ -36,7 +36,8 @@ struct InteractionKeys : ComponentKeys {
     describe_common(p);
     p.field("weight", &InteractionKeys::weight, "Factor on its score, added to the cosine").range(0, 1e6);
     p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores").range(1, 1 << 30);
-    p.field("hard_negatives", &InteractionKeys::hard_negatives, "Training: hardest negatives scored beside each positive")
+    p.field("hard_negatives", &InteractionKeys::hard_negatives,
+            "Training: hardest negatives scored beside each positive")
         .range(1, 1 << 20);
     p.field("temperature", &InteractionKeys::temperature, "Training: temperature of the softmax over the scored pairs")
         .range(1e-4, 100);
@@ -54,7 +55,8 @@ void SideSection::describe(ParamSpec<SideSection>& p) {
 
 void ModelSection::describe(ParamSpec<ModelSection>& p) {
   p.field("embed_dim", &ModelSection::embed_dim, "Width of the shared embedding space").range(1, 1 << 16);
-  p.field("label_dim", &ModelSection::label_dim, "Width of the label embedding that both graph encoders share").range(1, 1 << 16);
+  p.field("label_dim", &ModelSection::label_dim, "Width of the label embedding that both graph encoders share")
+      .range(1, 1 << 16);
   p.field("synonyms", &ModelSection::synonyms, "Table of label and relation synonyms (JSON); none when empty");
   p.field("image", &ModelSection::image, "The image side");
   p.field("text", &ModelSection::text, "The text side");
@@ -100,7 +102,8 @@ std::vector<Place> component_places(const Value& config) {
     const Value* entries = config.find(key);
     const std::string at = std::string("/") + key;
     if (entries && entries->is_list()) {
-      for (size_t i = 0; i < entries->as_list().size(); ++i) add(kind, fmt::format("{}/{}", at, i), &entries->as_list()[i]);
+      for (size_t i = 0; i < entries->as_list().size(); ++i)
+        add(kind, fmt::format("{}/{}", at, i), &entries->as_list()[i]);
     } else {
       add(kind, at, entries);
     }
@@ -109,7 +112,8 @@ std::vector<Place> component_places(const Value& config) {
 }
 
 const Schema& host_keys(const std::string& kind) {
-  static const Schema loss = schema_of<LossKeys>(), interaction = schema_of<InteractionKeys>(), other = schema_of<ComponentKeys>();
+  static const Schema loss = schema_of<LossKeys>(), interaction = schema_of<InteractionKeys>(),
+                      other = schema_of<ComponentKeys>();
   return kind == "loss" ? loss : kind == "interaction" ? interaction : other;
 }
 

@@ -44,7 +44,8 @@ struct Place {
   const Value* value;  ///< null when the config has nothing there
 };
 
-/// Every place that exists in `config`, with the kind that follows from it. Lists (/loss, /rerank) give a place per entry.
+/// Every place that exists in `config`, with the kind that follows from it. Lists (/loss, /rerank) give a place per
+/// entry.
 std::vector<Place> component_places(const Value& config);
 
 /// Keys that the runtime itself understands in a component object of that kind.

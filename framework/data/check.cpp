@@ -71,7 +71,8 @@ void examine(std::vector<Entry>& entries, int threads, const ProgressFunction& p
 
 std::vector<Entry> whole(const std::vector<Entry>& entries) {
   std::vector<Entry> good;
-  std::copy_if(entries.begin(), entries.end(), std::back_inserter(good), [](const Entry& entry) { return entry.fault.empty(); });
+  std::copy_if(entries.begin(), entries.end(), std::back_inserter(good),
+               [](const Entry& entry) { return entry.fault.empty(); });
   return good;
 }
 
@@ -94,7 +95,8 @@ class Findings {
     add(Severity::note, std::move(id), std::move(text), std::move(examples));
   }
   std::vector<Finding> take() {
-    std::stable_sort(list_.begin(), list_.end(), [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+    std::stable_sort(list_.begin(), list_.end(),
+                     [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
     return std::move(list_);
   }
 
@@ -105,7 +107,8 @@ class Findings {
 std::string summary_of(const Dataset& dataset) {
   std::string text = dataset.name + ":";
   for (const Split* split : splits_of(dataset))
-    text += fmt::format(" {} {}, {};", split->name, count_of(split->images.size(), "image"), count_of(split->captions.size(), "caption"));
+    text += fmt::format(" {} {}, {};", split->name, count_of(split->images.size(), "image"),
+                        count_of(split->captions.size(), "caption"));
   return text + " validation " + dataset.val_source;
 }
 
@@ -113,12 +116,20 @@ void find_faults(const Dataset& dataset, const std::vector<Entry>& entries, Find
   std::vector<std::string> missing, broken;
   for (const Entry& entry : entries) {
     if (entry.fault.empty()) continue;
-    if (entry.fault == "does not exist") missing.push_back(entry.label());
-    else broken.push_back(fmt::format("{}: {}", entry.label(), entry.fault));
+    if (entry.fault == "does not exist")
+      missing.push_back(entry.label());
+    else
+      broken.push_back(fmt::format("{}: {}", entry.label(), entry.fault));
   }
   const std::string of = fmt::format(" of {} in {}", entries.size(), dataset.name);
-  findings.problem("missing_images", fmt::format("{}{} missing", count_of(missing.size(), "image"), of + (missing.size() == 1 ? " is" : " are")), missing);
-  findings.problem("broken_images", fmt::format("{}{} not decode", count_of(broken.size(), "image"), of + (broken.size() == 1 ? " does" : " do")), broken);
+  findings.problem(
+      "missing_images",
+      fmt::format("{}{} missing", count_of(missing.size(), "image"), of + (missing.size() == 1 ? " is" : " are")),
+      missing);
+  findings.problem(
+      "broken_images",
+      fmt::format("{}{} not decode", count_of(broken.size(), "image"), of + (broken.size() == 1 ? " does" : " do")),
+      broken);
 }
 
 void find_bad_detections(const Dataset& dataset, Findings& findings) {
@@ -143,7 +154,8 @@ void find_shared_names(const Dataset& dataset, Findings& findings) {
       const auto [entry, added] = first.try_emplace(image.name, split);
       if (!added) shared.push_back(fmt::format("{} in {} and {}", image.name, entry->second->name, split->name));
     }
-  findings.problem("images_in_two_splits", fmt::format("{} listed in two splits", count_of(shared.size(), "image is", "images are")), shared);
+  findings.problem("images_in_two_splits",
+                   fmt::format("{} listed in two splits", count_of(shared.size(), "image is", "images are")), shared);
 }
 
 /// Whether an image that both splits hold lets a test be trained on or selected by.
@@ -161,12 +173,18 @@ void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
     if (a.image->name == b.image->name && a.split != b.split) continue;  // reported by name
     (a.split == b.split ? within : leaks(*a.split, *b.split) ? leaking : across).push_back(pair_text(a, b, pair));
   }
-  findings.problem("near_duplicates_of_test_images",
-                   fmt::format("{} of nearly identical images between test and another split: what is tested was trained on or "
-                               "selected by", count_of(leaking.size(), "pair")), leaking);
+  findings.problem(
+      "near_duplicates_of_test_images",
+      fmt::format("{} of nearly identical images between test and another split: what is tested was trained on or "
+                  "selected by",
+                  count_of(leaking.size(), "pair")),
+      leaking);
   findings.note("near_duplicates_of_train_and_val",
-                fmt::format("{} of nearly identical images between train and val: validation reads a little too high", count_of(across.size(), "pair")), across);
-  findings.note("near_duplicates_within_a_split", fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
+                fmt::format("{} of nearly identical images between train and val: validation reads a little too high",
+                            count_of(across.size(), "pair")),
+                across);
+  findings.note("near_duplicates_within_a_split",
+                fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
 }
 
 /// No letter or digit: nothing that a tokenizer would keep.
@@ -178,7 +196,8 @@ void find_blank_captions(const Dataset& dataset, Findings& findings) {
   for (const Split* split : splits_of(dataset)) {
     std::vector<std::string> blank;
     for (const CaptionRecord& caption : split->captions)
-      if (is_blank(caption.text)) blank.push_back(fmt::format("{} \"{}\"", split->images[static_cast<size_t>(caption.image)].name, caption.text));
+      if (is_blank(caption.text))
+        blank.push_back(fmt::format("{} \"{}\"", split->images[static_cast<size_t>(caption.image)].name, caption.text));
     findings.add(split->name == "test" ? Severity::problem : Severity::note, "blank_captions_" + split->name,
                  fmt::format("{} without a word in {}", count_of(blank.size(), "caption"), split->name), blank);
   }
@@ -196,15 +215,21 @@ void find_repeated_captions(const Dataset& dataset, Findings& findings) {
     }
     for (const auto& [key, count] : repeats)
       if (count > 1)
-        within.push_back(fmt::format("{} {}: {} x \"{}\"", split->name, split->images[static_cast<size_t>(key.first)].name, count, key.second));
+        within.push_back(fmt::format("{} {}: {} x \"{}\"", split->name,
+                                     split->images[static_cast<size_t>(key.first)].name, count, key.second));
     std::vector<std::string> shared;
     for (const auto& [text, of] : images)
       if (of.size() > 1) shared.push_back(fmt::format("{} images: \"{}\"", of.size(), text));
     findings.note("captions_of_several_images_" + split->name,
                   fmt::format("{} of several images in {}: queries with more than one right answer, counted apart by "
-                              "duplicate-aware recall", count_of(shared.size(), "text is a caption", "texts are captions"), split->name), shared);
+                              "duplicate-aware recall",
+                              count_of(shared.size(), "text is a caption", "texts are captions"), split->name),
+                  shared);
   }
-  findings.note("repeated_captions", fmt::format("{} more than once for the same image", count_of(within.size(), "caption stands", "captions stand")), within);
+  findings.note(
+      "repeated_captions",
+      fmt::format("{} more than once for the same image", count_of(within.size(), "caption stands", "captions stand")),
+      within);
 }
 
 std::set<std::string> texts_of(const Split& split) {
@@ -227,7 +252,9 @@ void find_captions_across_splits(const Dataset& dataset, Findings& findings) {
       const std::set<std::string> texts = texts_of(*splits[b]);
       const std::vector<std::string> both = common(texts_of(*splits[a]), texts);
       findings.note(fmt::format("captions_in_{}_and_{}", splits[a]->name, splits[b]->name),
-                    fmt::format("{} of {}'s {} distinct captions stand in {} too", both.size(), splits[b]->name, texts.size(), splits[a]->name), both);
+                    fmt::format("{} of {}'s {} distinct captions stand in {} too", both.size(), splits[b]->name,
+                                texts.size(), splits[a]->name),
+                    both);
     }
 }
 
@@ -239,8 +266,10 @@ void find_uneven_captions(const Dataset& dataset, Findings& findings) {
     for (const size_t count : counts) ++histogram[count];
     if (histogram.size() < 2) continue;
     std::vector<std::string> lines;
-    for (const auto& [captions, images] : histogram) lines.push_back(fmt::format("{} with {}", count_of(images, "image"), count_of(captions, "caption")));
-    findings.note("uneven_captions_" + split->name, fmt::format("images of {} have different numbers of captions", split->name), lines);
+    for (const auto& [captions, images] : histogram)
+      lines.push_back(fmt::format("{} with {}", count_of(images, "image"), count_of(captions, "caption")));
+    findings.note("uneven_captions_" + split->name,
+                  fmt::format("images of {} have different numbers of captions", split->name), lines);
   }
 }
 
@@ -250,13 +279,17 @@ void find_unused_triples(const Dataset& dataset, Findings& findings) {
   std::vector<std::string> unused;
   for (const auto& [text, triples] : dataset.triples)
     if (!texts.count(text)) unused.push_back(text);
-  findings.note("unused_triples", fmt::format("{} of {} texts with triples are no caption of the dataset", unused.size(), dataset.triples.size()), unused);
+  findings.note(
+      "unused_triples",
+      fmt::format("{} of {} texts with triples are no caption of the dataset", unused.size(), dataset.triples.size()),
+      unused);
 }
 
 }  // namespace
 
 bool CheckReport::clean() const {
-  return std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::problem; });
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const Finding& f) { return f.severity == Severity::problem; });
 }
 
 Value CheckReport::value() const {
@@ -283,12 +316,16 @@ std::string CheckReport::text() const {
   for (const Finding& finding : findings) {
     text += fmt::format("{} {}\n", finding.severity == Severity::problem ? "PROBLEM" : "note   ", finding.text);
     const size_t shown = finding.severity == Severity::problem ? 10 : 3;
-    for (size_t i = 0; i < std::min(finding.examples.size(), shown); ++i) text += "          " + finding.examples[i] + "\n";
-    if (finding.examples.size() > shown) text += fmt::format("          ... and {} more (--json lists all)\n", finding.examples.size() - shown);
+    for (size_t i = 0; i < std::min(finding.examples.size(), shown); ++i)
+      text += "          " + finding.examples[i] + "\n";
+    if (finding.examples.size() > shown)
+      text += fmt::format("          ... and {} more (--json lists all)\n", finding.examples.size() - shown);
   }
-  const auto problems = std::count_if(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::problem; });
+  const auto problems =
+      std::count_if(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::problem; });
   return text + (problems == 0 ? std::string("no problems\n")
-                               : fmt::format("{} that would falsify results\n", count_of(static_cast<size_t>(problems), "problem")));
+                               : fmt::format("{} that would falsify results\n",
+                                             count_of(static_cast<size_t>(problems), "problem")));
 }
 
 CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress) {
@@ -309,9 +346,11 @@ CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFun
 
 CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const ProgressFunction& progress) {
   std::vector<Entry> first = entries_of(a), second = entries_of(b);
-  const auto done_before = static_cast<int64_t>(first.size()), total = done_before + static_cast<int64_t>(second.size());
+  const auto done_before = static_cast<int64_t>(first.size()),
+             total = done_before + static_cast<int64_t>(second.size());
   examine(first, threads, progress ? [&](int64_t done, int64_t) { progress(done, total); } : ProgressFunction());
-  examine(second, threads, progress ? [&](int64_t done, int64_t) { progress(done_before + done, total); } : ProgressFunction());
+  examine(second, threads,
+          progress ? [&](int64_t done, int64_t) { progress(done_before + done, total); } : ProgressFunction());
   Findings findings;
   find_faults(a, first, findings);
   find_faults(b, second, findings);
@@ -321,20 +360,28 @@ CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const
   for (const DuplicatePair& pair : find_near_duplicates(prints_of(good_a), prints_of(good_b))) {
     const Entry &one = good_a[pair.first], &other = good_b[pair.second];
     (leaks(*one.split, *other.split) ? leaking : harmless)
-        .push_back(fmt::format("{} {} ~ {} {} ({} bits, correlation {:.2f})", a.name, one.label(), b.name, other.label(), pair.bits, pair.correlation));
+        .push_back(fmt::format("{} {} ~ {} {} ({} bits, correlation {:.2f})", a.name, one.label(), b.name,
+                               other.label(), pair.bits, pair.correlation));
   }
-  findings.problem("near_duplicates_of_test_images",
-                   fmt::format("{} of nearly identical images between a test split and the other dataset's train or validation "
-                               "split: do not train on one and test on the other", count_of(leaking.size(), "pair")), leaking);
-  findings.note("near_duplicates_between_datasets",
-                fmt::format("{} of nearly identical images between splits of the same use", count_of(harmless.size(), "pair")), harmless);
+  findings.problem(
+      "near_duplicates_of_test_images",
+      fmt::format("{} of nearly identical images between a test split and the other dataset's train or validation "
+                  "split: do not train on one and test on the other",
+                  count_of(leaking.size(), "pair")),
+      leaking);
+  findings.note(
+      "near_duplicates_between_datasets",
+      fmt::format("{} of nearly identical images between splits of the same use", count_of(harmless.size(), "pair")),
+      harmless);
 
   for (const Split* one : splits_of(a))
     for (const Split* other : splits_of(b)) {
       if (!leaks(*one, *other)) continue;
       const std::vector<std::string> both = common(texts_of(*one), texts_of(*other));
       findings.note(fmt::format("captions_in_{}_and_{}", one->name, other->name),
-                    fmt::format("{} in {} {} and in {} {}", count_of(both.size(), "caption stands", "captions stand"), a.name, one->name, b.name, other->name), both);
+                    fmt::format("{} in {} {} and in {} {}", count_of(both.size(), "caption stands", "captions stand"),
+                                a.name, one->name, b.name, other->name),
+                    both);
     }
   return {{summary_of(a), summary_of(b)}, findings.take()};
 }

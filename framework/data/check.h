@@ -29,14 +29,15 @@ struct CheckReport {
 
 /// What is wrong with a dataset. Decodes every image, in `threads` threads.
 ///
-/// Problems: missing and undecodable images, unreadable detections, test captions without a word, an image listed in two
-/// splits, a near-duplicate between test and another split. Notes: near-duplicates and wordless captions elsewhere,
+/// Problems: missing and undecodable images, unreadable detections, test captions without a word, an image listed in
+/// two splits, a near-duplicate between test and another split. Notes: near-duplicates and wordless captions elsewhere,
 /// captions that repeat within an image, between images of a split, or across splits (the public datasets are full of
 /// them), uneven numbers of captions, triples of no caption.
 CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress = {});
 
-/// What two datasets share. A near-duplicate between the test split of one and the train or validation split of the other
-/// is a problem: it rules out training on one and testing on the other; any other shared image or caption is a note.
+/// What two datasets share. A near-duplicate between the test split of one and the train or validation split of the
+/// other is a problem: it rules out training on one and testing on the other; any other shared image or caption is a
+/// note.
 CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const ProgressFunction& progress = {});
 
 }  // namespace orbweaver

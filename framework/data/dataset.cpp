@@ -49,7 +49,8 @@ bool leaves_folder(std::string name) {
 std::string checked_name(const std::string& name, const std::string& place) {
   if (name.empty()) throw InputError(fmt::format("{}: is blank, expected the file name of an image", place));
   if (leaves_folder(name))
-    throw InputError(fmt::format("{}: \"{}\" leaves the images' folder; names must be relative to it, without \"..\"", place, name));
+    throw InputError(
+        fmt::format("{}: \"{}\" leaves the images' folder; names must be relative to it, without \"..\"", place, name));
   return name;
 }
 
@@ -61,7 +62,8 @@ struct Places {
 fs::path existing(const fs::path& given, const char* key, std::initializer_list<fs::path> defaults) {
   std::error_code error;
   if (!given.empty()) {
-    if (!fs::exists(given, error)) throw InputError(fmt::format("{}: does not exist (dataset.{})", given.string(), key));
+    if (!fs::exists(given, error))
+      throw InputError(fmt::format("{}: does not exist (dataset.{})", given.string(), key));
     return given;
   }
   for (const fs::path& path : defaults)
@@ -114,7 +116,8 @@ class SplitBuilder {
 
   Split take() {
     for (size_t image = 0; image < captions_.size(); ++image)
-      for (std::string& text : captions_[image]) split_.captions.push_back({std::move(text), static_cast<int64_t>(image)});
+      for (std::string& text : captions_[image])
+        split_.captions.push_back({std::move(text), static_cast<int64_t>(image)});
     return std::move(split_);
   }
 
@@ -145,11 +148,13 @@ size_t blank_tail(const std::vector<std::string>& lines) {
   for (const auto& [file, lines] : {std::pair(&captions_file, &captions), std::pair(&names_file, &names)})
     if (const size_t tail = blank_tail(*lines))
       hint += fmt::format("; {} ends in {} blank line{}", file->filename().string(), tail, tail == 1 ? "" : "s");
-  throw InputError(fmt::format("{}: {} captions do not fit the {} file names of {}: expected as many, or a whole multiple{}",
-                               captions_file.string(), captions.size(), names.size(), names_file.filename().string(), hint));
+  throw InputError(
+      fmt::format("{}: {} captions do not fit the {} file names of {}: expected as many, or a whole multiple{}",
+                  captions_file.string(), captions.size(), names.size(), names_file.filename().string(), hint));
 }
 
-Split read_precomp_split(const std::string& name, const fs::path& captions_file, const fs::path& names_file, const Places& places) {
+Split read_precomp_split(const std::string& name, const fs::path& captions_file, const fs::path& names_file,
+                         const Places& places) {
   std::vector<std::string> captions = read_list(captions_file);
   const std::vector<std::string> names = read_list(names_file);
   if (names.empty() != captions.empty() || (!names.empty() && captions.size() % names.size() != 0))
@@ -161,8 +166,9 @@ Split read_precomp_split(const std::string& name, const fs::path& captions_file,
     const std::string place = fmt::format("{}:{}", names_file.string(), i + 1);
     checked_name(names[i], place);
     if (group > 1 && builder.has(names[i]))
-      throw InputError(fmt::format("{}: \"{}\" is listed twice in a list that names each image once ({} captions for {} names)",
-                                   place, names[i], captions.size(), names.size()));
+      throw InputError(
+          fmt::format("{}: \"{}\" is listed twice in a list that names each image once ({} captions for {} names)",
+                      place, names[i], captions.size(), names.size()));
     const int64_t image = builder.image(names[i]);
     for (size_t k = 0; k < group; ++k) builder.caption(image, std::move(captions[i * group + k]));
   }
@@ -251,7 +257,8 @@ void read_karpathy(Dataset& dataset, const DatasetParams& params, const Places& 
     SplitBuilder& builder = builders.at(karpathy_split(text_member(images[i], "split", place), place));
     if (builder.has(name)) throw InputError(fmt::format("{}/filename: \"{}\" is listed twice", place, name));
     const Value::List& sentences = list_member(images[i], "sentences", place);
-    if (sentences.empty()) throw InputError(fmt::format("{}/sentences: is empty, expected at least one caption", place));
+    if (sentences.empty())
+      throw InputError(fmt::format("{}/sentences: is empty, expected at least one caption", place));
     const int64_t image = builder.image(name);
     for (size_t k = 0; k < sentences.size(); ++k)
       builder.caption(image, sentence_text(sentences[k], fmt::format("{}/sentences/{}", place, k)));
@@ -297,7 +304,8 @@ void draw_validation(Dataset& dataset, const DatasetParams& params) {
   }
   dataset.val = subset(dataset.train, in_val, "val");
   dataset.train = subset(dataset.train, in_train, "train");
-  dataset.val_source = fmt::format("seeded split of train ({:.3g}% of images, seed {})", params.val_fraction * 100, params.val_seed);
+  dataset.val_source =
+      fmt::format("seeded split of train ({:.3g}% of images, seed {})", params.val_fraction * 100, params.val_seed);
 }
 
 // ---- files
@@ -317,8 +325,8 @@ std::optional<Identity> identity_of(const fs::path& file) {
   return Identity{static_cast<int64_t>(size), static_cast<int64_t>(time)};
 }
 
-/// Faults of files as found before: lines "size TAB time TAB fault TAB path". A cache that cannot be read or is of another
-/// version is empty: everything is then simply checked again.
+/// Faults of files as found before: lines "size TAB time TAB fault TAB path". A cache that cannot be read or is of
+/// another version is empty: everything is then simply checked again.
 class FaultCache {
  public:
   explicit FaultCache(fs::path file) : file_(std::move(file)) {
@@ -391,10 +399,12 @@ std::string similar_file(const fs::path& missing) {
   return {};
 }
 
-std::string broken_message(const std::vector<SkippedItem>& broken, size_t total, const fs::path& images, bool can_skip) {
-  const auto missing = std::count_if(broken.begin(), broken.end(), [](const auto& item) { return item.reason == "does not exist"; });
-  std::string text = fmt::format("{}: {} of {} images cannot be used ({} missing, {} broken); {}", images.string(), broken.size(),
-                                 total, missing, static_cast<int64_t>(broken.size()) - missing,
+std::string broken_message(const std::vector<SkippedItem>& broken, size_t total, const fs::path& images,
+                           bool can_skip) {
+  const auto missing =
+      std::count_if(broken.begin(), broken.end(), [](const auto& item) { return item.reason == "does not exist"; });
+  std::string text = fmt::format("{}: {} of {} images cannot be used ({} missing, {} broken); {}", images.string(),
+                                 broken.size(), total, missing, static_cast<int64_t>(broken.size()) - missing,
                                  can_skip ? "repair the folder, or set dataset.skip_broken to leave them out"
                                           : "no image is left; is dataset.images the right folder?");
   for (size_t i = 0; i < std::min<size_t>(broken.size(), 10); ++i)
@@ -429,17 +439,21 @@ Object read_object(const Value& entry, const std::string& place) {
   object.label = text_member(entry, "label", place);
   const Value::List& box = list_member(entry, "bbox", place);
   if (box.size() != 6)
-    throw InputError(fmt::format("{}/bbox: has {} numbers, expected 6: cx, cy, width, height, angle, probability", place, box.size()));
+    throw InputError(fmt::format("{}/bbox: has {} numbers, expected 6: cx, cy, width, height, angle, probability",
+                                 place, box.size()));
   double* const fields[] = {&object.cx, &object.cy, &object.width, &object.height, &object.angle, &object.probability};
   for (size_t i = 0; i < 6; ++i) *fields[i] = number_at(box, i, place);
   if (object.width < 0 || object.height < 0)
-    throw InputError(fmt::format("{}/bbox: width {} and height {} must not be negative", place, object.width, object.height));
+    throw InputError(
+        fmt::format("{}/bbox: width {} and height {} must not be negative", place, object.width, object.height));
   if (object.probability < 0 || object.probability > 1)
     throw InputError(fmt::format("{}/bbox/5: is {}, expected a probability from 0 to 1", place, object.probability));
   if (const Value* attributes = entry.find("attributes")) {
-    if (!attributes->is_object()) throw InputError(fmt::format("{}/attributes: is {}, expected an object", place, brief(*attributes)));
+    if (!attributes->is_object())
+      throw InputError(fmt::format("{}/attributes: is {}, expected an object", place, brief(*attributes)));
     for (const auto& [name, value] : attributes->as_object()) {
-      if (!value.is_number()) throw InputError(fmt::format("{}/attributes/{}: is {}, expected a number", place, name, brief(value)));
+      if (!value.is_number())
+        throw InputError(fmt::format("{}/attributes/{}: is {}, expected a number", place, name, brief(value)));
       object.attributes.push_back({name, value.as_double()});
     }
   }
@@ -459,7 +473,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 Object read_dota_line(std::string_view line, const std::string& place) {
   const std::vector<std::string_view> words = words_of(line);
   if (words.size() != 9 && words.size() != 10)
-    throw InputError(fmt::format("{}: has {} words, expected 8 corner coordinates, a class and a difficulty", place, words.size()));
+    throw InputError(
+        fmt::format("{}: has {} words, expected 8 corner coordinates, a class and a difficulty", place, words.size()));
   std::array<double, 8> p{};
   for (size_t i = 0; i < 8; ++i) {
     const auto [end, error] = std::from_chars(words[i].data(), words[i].data() + words[i].size(), p[i]);
@@ -496,14 +511,19 @@ void DatasetParams::describe(ParamSpec<DatasetParams>& p) {
   p.field("format", &DatasetParams::format, {{"precomp", Format::precomp}, {"karpathy", Format::karpathy}},
           "precomp: *_caps.txt and *_filename.txt; karpathy: one JSON file");
   p.field("images", &DatasetParams::images, "Folder of the images; empty: root/images");
-  p.field("annotations", &DatasetParams::annotations, "The JSON file of format karpathy; empty: the only *.json in root");
+  p.field("annotations", &DatasetParams::annotations,
+          "The JSON file of format karpathy; empty: the only *.json in root");
   p.field("detections", &DatasetParams::detections,
-          "Folder of detections, <image stem>.json or DOTA <image stem>.txt; empty: root/detections or root/labelTxt, where one exists");
-  p.field("triples", &DatasetParams::triples, "JSONL of captions and their triples; empty: root/triples.jsonl where it exists");
+          "Folder of detections, <image stem>.json or DOTA <image stem>.txt; empty: root/detections or root/labelTxt, "
+          "where one exists");
+  p.field("triples", &DatasetParams::triples,
+          "JSONL of captions and their triples; empty: root/triples.jsonl where it exists");
   p.field("val_fraction", &DatasetParams::val_fraction,
-          "Part of the training images that becomes the validation split of a dataset without one").range(0, 0.9);
+          "Part of the training images that becomes the validation split of a dataset without one")
+      .range(0, 0.9);
   p.field("val_seed", &DatasetParams::val_seed, "Seed of that split, apart from the run's").at_least(0);
-  p.field("skip_broken", &DatasetParams::skip_broken, "Leave out images that are missing or do not decode, instead of stopping");
+  p.field("skip_broken", &DatasetParams::skip_broken,
+          "Leave out images that are missing or do not decode, instead of stopping");
 }
 
 std::string Split::hash() const {
@@ -523,28 +543,36 @@ TripleTable read_triples(const fs::path& file) {
     std::vector<Triple> triples;
     const Value::List& list = list_member(entry, "triples", place + ": ");
     for (const Value& item : list) {
-      const bool fits = item.is_list() && item.as_list().size() == 3 &&
-                        std::all_of(item.as_list().begin(), item.as_list().end(), [](const Value& v) { return v.is_string(); });
-      if (!fits) throw InputError(fmt::format("{}: triple {}, expected [subject, relation, object]", place, brief(item)));
+      const bool fits =
+          item.is_list() && item.as_list().size() == 3 &&
+          std::all_of(item.as_list().begin(), item.as_list().end(), [](const Value& v) { return v.is_string(); });
+      if (!fits)
+        throw InputError(fmt::format("{}: triple {}, expected [subject, relation, object]", place, brief(item)));
       triples.push_back({item.as_list()[0].as_string(), item.as_list()[1].as_string(), item.as_list()[2].as_string()});
     }
     const auto [known, added] = table.try_emplace(trimmed(text_member(entry, "text", place + ": ")), triples);
     if (!added && known->second != triples)
-      throw InputError(fmt::format("{}: \"{}\" was given other triples before; a text has one list", place, known->first));
+      throw InputError(
+          fmt::format("{}: \"{}\" was given other triples before; a text has one list", place, known->first));
   }
   return table;
 }
 
 Dataset load_dataset(const DatasetParams& params) {
-  if (!fs::exists(params.root)) throw InputError(fmt::format("{}: does not exist (dataset.root)", params.root.string()));
+  if (!fs::exists(params.root))
+    throw InputError(fmt::format("{}: does not exist (dataset.root)", params.root.string()));
   if (!fs::is_directory(params.root))
     throw InputError(fmt::format("{}: is a file, expected the dataset's folder (dataset.root)", params.root.string()));
   const bool precomp = params.format == DatasetParams::Format::precomp;
-  const auto has_lists = [&](const char* name) { return fs::exists(params.root / fmt::format("{}_caps.txt", name)) ||
-                                                        fs::exists(params.root / fmt::format("{}_filename.txt", name)); };
+  const auto has_lists = [&](const char* name) {
+    return fs::exists(params.root / fmt::format("{}_caps.txt", name)) ||
+           fs::exists(params.root / fmt::format("{}_filename.txt", name));
+  };
   if (precomp && std::none_of(split_names.begin(), split_names.end(), has_lists))
-    throw InputError(fmt::format("{}: holds none of train_caps.txt, val_caps.txt, test_caps.txt; for a JSON file of captions set "
-                                 "dataset.format to \"karpathy\"", params.root.string()));
+    throw InputError(
+        fmt::format("{}: holds none of train_caps.txt, val_caps.txt, test_caps.txt; for a JSON file of captions set "
+                    "dataset.format to \"karpathy\"",
+                    params.root.string()));
   const Places places = places_of(params);
   Dataset dataset;
   dataset.name = params.name;
@@ -559,10 +587,12 @@ Dataset load_dataset(const DatasetParams& params) {
 
 DatasetParams guess_dataset(const fs::path& path) {
   DatasetParams params;
-  if (!fs::exists(path)) throw InputError(fmt::format("{}: does not exist, expected a dataset's folder", path.string()));
+  if (!fs::exists(path))
+    throw InputError(fmt::format("{}: does not exist, expected a dataset's folder", path.string()));
   if (fs::is_regular_file(path)) {
     if (path.extension() != ".json")
-      throw InputError(fmt::format("{}: is a file; expected a dataset's folder, or the JSON file of one in format karpathy", path.string()));
+      throw InputError(fmt::format(
+          "{}: is a file; expected a dataset's folder, or the JSON file of one in format karpathy", path.string()));
     params.annotations = path;
     params.root = path.has_parent_path() ? path.parent_path() : fs::path(".");
     params.format = DatasetParams::Format::karpathy;
@@ -621,13 +651,15 @@ std::vector<SkippedItem> find_broken_files(const Dataset& dataset, int threads, 
   return broken;
 }
 
-void check_files(Dataset& dataset, const DatasetParams& params, int threads, const fs::path& cache, const ProgressFunction& progress) {
+void check_files(Dataset& dataset, const DatasetParams& params, int threads, const fs::path& cache,
+                 const ProgressFunction& progress) {
   const std::vector<SkippedItem> broken = find_broken_files(dataset, threads, cache, progress);
   if (broken.empty()) return;
   const size_t total = distinct_files(dataset).size();
   const bool all = broken.size() == total;
   if (!params.skip_broken || all)
-    throw InputError(broken_message(broken, total, params.images.empty() ? params.root / "images" : params.images, !all));
+    throw InputError(
+        broken_message(broken, total, params.images.empty() ? params.root / "images" : params.images, !all));
   std::set<fs::path> files;
   for (const SkippedItem& item : broken) files.insert(item.file);
   for (Split* split : {&dataset.train, &dataset.val, &dataset.test}) *split = without(*split, files);

@@ -65,7 +65,8 @@ double correlation(const Fingerprint& a, const Fingerprint& b) {
 }
 
 /// Appends the pair when it is one. Hashes first: they decide nearly all pairs in two instructions.
-void compare(const Fingerprint& a, const Fingerprint& b, size_t first, size_t second, std::vector<DuplicatePair>& pairs) {
+void compare(const Fingerprint& a, const Fingerprint& b, size_t first, size_t second,
+             std::vector<DuplicatePair>& pairs) {
   const int bits = std::popcount(a.hash ^ b.hash);
   if (bits > near_duplicate_bits) return;
   const double alike = correlation(a, b);

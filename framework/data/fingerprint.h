@@ -26,16 +26,16 @@ Fingerprint fingerprint(const ImageView& image);
 inline constexpr int near_duplicate_bits = 10;
 /// ... and their pictures correlate at least this much.
 ///
-/// On the 3,496 images of RSICD here (6.1 million pairs) both together flag one pair, which is the same scene shifted by a
-/// few pixels, while bits alone flag beaches and deserts of the same layout. Copies of RSICD images at 256 x 256 and JPEG
-/// quality 50, or 10% brighter, were all found, and 94% of those with 4 of 224 pixels cropped on each side.
+/// On the 3,496 images of RSICD here (6.1 million pairs) both together flag one pair, which is the same scene shifted
+/// by a few pixels, while bits alone flag beaches and deserts of the same layout. Copies of RSICD images at 256 x 256
+/// and JPEG quality 50, or 10% brighter, were all found, and 94% of those with 4 of 224 pixels cropped on each side.
 inline constexpr double near_duplicate_correlation = 0.9;
 
 bool near_duplicates(const Fingerprint& a, const Fingerprint& b);
 
 struct DuplicatePair {
   size_t first = 0, second = 0;
-  int bits = 0;            ///< hash bits that differ
+  int bits = 0;  ///< hash bits that differ
   double correlation = 0;
 };
 

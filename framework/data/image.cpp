@@ -32,8 +32,8 @@ void silence_opencv_log() {
   (void)once;
 }
 
-/// libjpeg replaces what is missing from a truncated file by grey and merely prints a warning, so the end marker is looked
-/// for here: markers are walked, not searched, because an embedded thumbnail has an end marker of its own.
+/// libjpeg replaces what is missing from a truncated file by grey and merely prints a warning, so the end marker is
+/// looked for here: markers are walked, not searched, because an embedded thumbnail has an end marker of its own.
 bool jpeg_is_complete(std::string_view bytes) {
   const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
   size_t i = 2;
@@ -66,7 +66,8 @@ std::string fault_of_bytes(std::string_view bytes) {
   if (bytes.empty()) return "is empty";
   if (bytes.starts_with("\xff\xd8") && !jpeg_is_complete(bytes)) return "ends early (truncated JPEG)";
   if (bytes.starts_with("\x89PNG") && !png_is_complete(bytes)) return "ends early (truncated PNG)";
-  if (bytes.starts_with("version https://git-lfs")) return "is a Git LFS pointer, not the image; fetch it with \"git lfs pull\"";
+  if (bytes.starts_with("version https://git-lfs"))
+    return "is a Git LFS pointer, not the image; fetch it with \"git lfs pull\"";
   return "";
 }
 
@@ -95,7 +96,8 @@ Image to_rgb(const cv::Mat& decoded, std::string& fault) {
   }
   Image image{mat.cols, mat.rows, std::vector<uint8_t>(mat.total() * 3)};
   for (int y = 0; y < mat.rows; ++y)
-    std::memcpy(image.pixels.data() + static_cast<size_t>(y) * mat.cols * 3, mat.ptr(y), static_cast<size_t>(mat.cols) * 3);
+    std::memcpy(image.pixels.data() + static_cast<size_t>(y) * mat.cols * 3, mat.ptr(y),
+                static_cast<size_t>(mat.cols) * 3);
   return image;
 }
 
@@ -171,12 +173,15 @@ Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, Image
     const int64_t taps = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in) - first;
     double sum = 0;
     for (int64_t k = 0; k < taps; ++k) {
-      row[static_cast<size_t>(k)] = filter(interpolation, (static_cast<double>(k + first) - centre + 0.5) * (1.0 / filter_scale));
+      row[static_cast<size_t>(k)] =
+          filter(interpolation, (static_cast<double>(k + first) - centre + 0.5) * (1.0 / filter_scale));
       sum += row[static_cast<size_t>(k)];
     }
     for (int64_t k = 0; k < taps; ++k) {
-      const double weight = (sum != 0 ? row[static_cast<size_t>(k)] / sum : row[static_cast<size_t>(k)]) * (1 << precision_bits);
-      weights.values[static_cast<size_t>(i * weights.stride + k)] = static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+      const double weight =
+          (sum != 0 ? row[static_cast<size_t>(k)] / sum : row[static_cast<size_t>(k)]) * (1 << precision_bits);
+      weights.values[static_cast<size_t>(i * weights.stride + k)] =
+          static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
     }
     weights.ranges.push_back({first, taps});
   }
@@ -234,7 +239,8 @@ Image resize_window(const ImageView& image, int64_t full_width, int64_t full_hei
   Image out;
   // A pass that changes nothing is left out, as in Pillow.
   if (full_width != image.width) {
-    out = resample_rows(image, first_row, last_row - first_row, weights_of(image.width, full_width, left, width, interpolation));
+    out = resample_rows(image, first_row, last_row - first_row,
+                        weights_of(image.width, full_width, left, width, interpolation));
   } else {
     out = {width, last_row - first_row, std::vector<uint8_t>(static_cast<size_t>(width * (last_row - first_row) * 3))};
     for (int64_t y = 0; y < out.height; ++y)
@@ -264,9 +270,10 @@ void normalise(const Image& image, const ImageInput& input, float* out) {
 }
 
 bool is_decoder_chatter(std::string_view line) {
-  for (const char* start : {"Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Invalid component", "Unsupported marker",
-                            "Warning: unknown JFIF", "Inconsistent progression", "Unknown Adobe", "Application transferred too",
-                            "libpng ", "TIFF", "[ WARN:", "[ERROR:", "imread_", "imdecode_", "OpenCV("})
+  for (const char* start :
+       {"Corrupt JPEG data", "Premature end of JPEG", "Invalid SOS", "Invalid component", "Unsupported marker",
+        "Warning: unknown JFIF", "Inconsistent progression", "Unknown Adobe", "Application transferred too", "libpng ",
+        "TIFF", "[ WARN:", "[ERROR:", "imread_", "imdecode_", "OpenCV("})
     if (line.starts_with(start)) return true;
   return false;
 }
@@ -308,8 +315,10 @@ void prepare(const ImageView& image, const ImageInput& input, float* out) {
   const int64_t width = upright ? input.height : input.height * image.width / image.height;
   const int64_t height = upright ? input.height * image.height / image.width : input.height;
   if (width < input.width || height < input.height)
-    throw InputError(fmt::format("an image of {} x {} resized to {} x {} is smaller than the centre crop of {} x {}; use "
-                                 "resize \"stretch\"", image.width, image.height, width, height, input.width, input.height));
+    throw InputError(
+        fmt::format("an image of {} x {} resized to {} x {} is smaller than the centre crop of {} x {}; use "
+                    "resize \"stretch\"",
+                    image.width, image.height, width, height, input.width, input.height));
   normalise(resize_window(image, width, height, half_to_even(width - input.width), half_to_even(height - input.height),
                           input.width, input.height, input.interpolation),
             input, out);

@@ -20,10 +20,10 @@ struct Image {
 
 /// Decodes jpg, png, tif, bmp and whatever else OpenCV reads.
 ///
-/// Grey becomes three equal channels; of more than three channels the first three count as RGB (alpha or near infrared is
-/// dropped). 16-bit values are scaled by 255/65535 over their full range, never stretched to the image's own extremes:
-/// brightness stays comparable between images. EXIF rotation is not applied, because detection boxes refer to the stored
-/// pixels. Files that end early are refused, also where the decoder would fill the rest with grey.
+/// Grey becomes three equal channels; of more than three channels the first three count as RGB (alpha or near infrared
+/// is dropped). 16-bit values are scaled by 255/65535 over their full range, never stretched to the image's own
+/// extremes: brightness stays comparable between images. EXIF rotation is not applied, because detection boxes refer to
+/// the stored pixels. Files that end early are refused, also where the decoder would fill the rest with grey.
 /// @throws InputError naming the file and what is wrong with it.
 Image decode_image(const std::filesystem::path& file);
 
@@ -32,8 +32,8 @@ std::string image_fault(const std::filesystem::path& file);
 
 /// Resizes, crops and normalises: out[c][y][x] = (pixel / 255 - mean[c]) / std[c], row-major [3, height, width].
 ///
-/// The resampler is Pillow's, the field's standard preprocessing, to the bit: separable, the filter widened by the scale
-/// when shrinking (antialiased), 8-bit between the two passes. bilinear, bicubic (a = -0.5) and area are Pillow's
+/// The resampler is Pillow's, the field's standard preprocessing, to the bit: separable, the filter widened by the
+/// scale when shrinking (antialiased), 8-bit between the two passes. bilinear, bicubic (a = -0.5) and area are Pillow's
 /// BILINEAR, BICUBIC and BOX. `shortest_side` rounds as torchvision's Resize (the long side truncated) and CenterCrop
 /// (offsets to the nearest even on ties).
 /// @throws InputError when the centre crop is larger than the resized image, or the image is empty.

@@ -42,7 +42,8 @@ struct ImageLoader::Impl {
         values(3 * wanted.height * wanted.width),
         count(static_cast<int64_t>(files.size())),
         position(std::min(given.first_batch * given.batch_size, count)),
-        prefetch(count, [this](int64_t index) { return load(index); }, given.threads, window_of(given, values), position) {}
+        prefetch(
+            count, [this](int64_t index) { return load(index); }, given.threads, window_of(given, values), position) {}
 
   Pixels load(int64_t index) const {
     Image image = decode_image(files[static_cast<size_t>(index)]);
@@ -66,9 +67,7 @@ ImageLoader::ImageLoader(std::vector<std::filesystem::path> files, const ImageIn
 
 ImageLoader::~ImageLoader() = default;
 
-int64_t ImageLoader::size() const {
-  return (impl_->count + impl_->options.batch_size - 1) / impl_->options.batch_size;
-}
+int64_t ImageLoader::size() const { return (impl_->count + impl_->options.batch_size - 1) / impl_->options.batch_size; }
 
 std::optional<ImageBatch> ImageLoader::next() {
   ImageBatch batch;

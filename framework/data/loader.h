@@ -14,7 +14,8 @@
 
 namespace orbweaver {
 
-/// The order of `count` samples in an epoch: a permutation that depends on (seed, epoch, count) alone, on every platform.
+/// The order of `count` samples in an epoch: a permutation that depends on (seed, epoch, count) alone, on every
+/// platform.
 std::vector<int64_t> epoch_order(uint64_t seed, int64_t epoch, int64_t count);
 
 /// An epoch cut into batches. Resuming at batch b is asking for batch(b): there is no other state.
@@ -32,7 +33,7 @@ class EpochBatches {
 };
 
 struct ImageBatch {
-  int64_t first = 0;        ///< position of the first image in the list of files
+  int64_t first = 0;  ///< position of the first image in the list of files
   int64_t count = 0;
   std::vector<float> data;  ///< [count, 3, height, width]
 };
@@ -51,7 +52,8 @@ struct ImageLoaderOptions {
 /// list more than once. Can be abandoned at any point: the destructor ends the workers.
 class ImageLoader {
  public:
-  ImageLoader(std::vector<std::filesystem::path> files, const ImageInput& input, const ImageLoaderOptions& options = {});
+  ImageLoader(std::vector<std::filesystem::path> files, const ImageInput& input,
+              const ImageLoaderOptions& options = {});
   ~ImageLoader();
   ImageLoader(const ImageLoader&) = delete;
   ImageLoader& operator=(const ImageLoader&) = delete;

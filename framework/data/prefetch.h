@@ -15,12 +15,13 @@
 
 namespace orbweaver {
 
-/// Computes make(first), make(first + 1), ... make(count - 1) in worker threads and hands the results out in that order.
+/// Computes make(first), make(first + 1), ... make(count - 1) in worker threads and hands the results out in that
+/// order.
 ///
 /// The order and the results do not depend on the number of threads. At most `window` results exist at a time, those in
-/// the making included. What `make` throws is thrown by next() at its own place in the order; later results can still be
-/// fetched. The destructor waits for the calls in progress and drops the rest. next() is for one consumer thread; `make`
-/// is called by several threads at once.
+/// the making included. What `make` throws is thrown by next() at its own place in the order; later results can still
+/// be fetched. The destructor waits for the calls in progress and drops the rest. next() is for one consumer thread;
+/// `make` is called by several threads at once.
 template <class T>
 class OrderedPrefetch {
  public:
@@ -107,7 +108,7 @@ class OrderedPrefetch {
   int64_t consumed_;               // results handed out
   int64_t claimed_;                // indices given to workers
   bool stopping_ = false;
-  std::vector<Slot> slots_;        // a ring: index modulo its size
+  std::vector<Slot> slots_;  // a ring: index modulo its size
   std::vector<std::thread> workers_;
 };
 

@@ -19,8 +19,8 @@ inline uint64_t mix(uint64_t x) {
 
 /// xoshiro256** (Blackman and Vigna, 2018), seeded through SplitMix64.
 ///
-/// Not <random>: the standard leaves its distributions and std::shuffle to each implementation, and a split or an epoch's
-/// order must not depend on the machine that draws it.
+/// Not <random>: the standard leaves its distributions and std::shuffle to each implementation, and a split or an
+/// epoch's order must not depend on the machine that draws it.
 class Random {
  public:
   explicit Random(uint64_t seed) {

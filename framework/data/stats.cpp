@@ -20,8 +20,10 @@ std::vector<std::string> words_of(const std::string& text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     // Bytes beyond ASCII are parts of letters.
-    if (std::isalnum(byte) || c == '\'' || byte >= 0x80) words.back() += static_cast<char>(std::tolower(byte));
-    else if (!words.back().empty()) words.emplace_back();
+    if (std::isalnum(byte) || c == '\'' || byte >= 0x80)
+      words.back() += static_cast<char>(std::tolower(byte));
+    else if (!words.back().empty())
+      words.emplace_back();
   }
   if (words.back().empty()) words.pop_back();
   return words;
@@ -103,8 +105,10 @@ Value triple_figures(const Split& split, const TripleTable& table) {
 class ImageSizes {
  public:
   void add(int64_t width, int64_t height) {
-    if (width == 0) ++unusable_;
-    else ++sizes_[fmt::format("{} x {}", width, height)];
+    if (width == 0)
+      ++unusable_;
+    else
+      ++sizes_[fmt::format("{} x {}", width, height)];
   }
   Value value() const {
     Value out;
@@ -146,7 +150,8 @@ Value vocabulary_figures(const Split& split) {
     for (const std::string& word : words_of(caption.text)) ++counts[word];
   Value out;
   out["words"] = static_cast<int64_t>(counts.size());
-  out["words_seen_5_times"] = static_cast<int64_t>(std::count_if(counts.begin(), counts.end(), [](const auto& c) { return c.second >= 5; }));
+  out["words_seen_5_times"] =
+      static_cast<int64_t>(std::count_if(counts.begin(), counts.end(), [](const auto& c) { return c.second >= 5; }));
   Value::Object top = ranking(counts).as_object();
   if (top.size() > 20) top.resize(20);
   out["most_frequent"] = Value(std::move(top));
@@ -171,21 +176,26 @@ std::string top_text(const Value& counts, size_t most) {
 }
 
 std::string split_text(const std::string& name, const Value& split) {
-  std::string text = fmt::format("{}: {} images, {} captions\n", name, split.at("images").as_int(), split.at("captions").as_int());
+  std::string text =
+      fmt::format("{}: {} images, {} captions\n", name, split.at("images").as_int(), split.at("captions").as_int());
   if (split.at("captions").as_int() > 0) {
     text += fmt::format("  captions per image  {}\n", range_text(split.at("captions_per_image")));
     text += fmt::format("  caption words       {}\n", range_text(split.at("caption_words")));
     text += fmt::format("  distinct captions   {}\n", split.at("distinct_captions").as_int());
   }
-  if (!split.at("sizes").as_object().empty()) text += fmt::format("  image sizes         {}\n", top_text(split.at("sizes"), 5));
-  if (const int64_t lost = split.at("missing_or_broken").as_int()) text += fmt::format("  missing or broken   {}\n", lost);
+  if (!split.at("sizes").as_object().empty())
+    text += fmt::format("  image sizes         {}\n", top_text(split.at("sizes"), 5));
+  if (const int64_t lost = split.at("missing_or_broken").as_int())
+    text += fmt::format("  missing or broken   {}\n", lost);
   if (const Value& objects = split.at("objects"); !objects.is_null()) {
-    text += fmt::format("  objects per image   {} ({} images with detections)\n", range_text(objects.at("objects_per_image")), objects.at("images_with_detections").as_int());
+    text += fmt::format("  objects per image   {} ({} images with detections)\n",
+                        range_text(objects.at("objects_per_image")), objects.at("images_with_detections").as_int());
     text += fmt::format("  labels              {}\n", top_text(objects.at("labels"), 20));
   }
   if (const Value& triples = split.at("triples"); !triples.is_null()) {
     text += fmt::format("  triples             {} captions", triples.at("captions_with_triples").as_int());
-    if (!triples.at("triples_per_caption").is_null()) text += ", per caption " + range_text(triples.at("triples_per_caption"));
+    if (!triples.at("triples_per_caption").is_null())
+      text += ", per caption " + range_text(triples.at("triples_per_caption"));
     text += "\n";
   }
   return text;
@@ -198,7 +208,8 @@ Value dataset_stats(const Dataset& dataset, int threads, const ProgressFunction&
   out["name"] = dataset.name;
   out["validation"] = dataset.val_source;
   int64_t done_before = 0;
-  const auto total = static_cast<int64_t>(dataset.train.images.size() + dataset.val.images.size() + dataset.test.images.size());
+  const auto total =
+      static_cast<int64_t>(dataset.train.images.size() + dataset.val.images.size() + dataset.test.images.size());
   for (const Split* split : {&dataset.train, &dataset.val, &dataset.test}) {
     Value entry;
     entry["images"] = static_cast<int64_t>(split->images.size());
@@ -217,12 +228,14 @@ Value dataset_stats(const Dataset& dataset, int threads, const ProgressFunction&
 }
 
 std::string stats_text(const Value& stats) {
-  std::string text = fmt::format("{}, validation split {}\n", stats.at("name").as_string(), stats.at("validation").as_string());
+  std::string text =
+      fmt::format("{}, validation split {}\n", stats.at("name").as_string(), stats.at("validation").as_string());
   for (const auto& [name, split] : stats.at("splits").as_object()) text += split_text(name, split);
   const Value& vocabulary = stats.at("vocabulary");
-  text += fmt::format("vocabulary of train: {} words, {} of them seen 5 times or more\n", vocabulary.at("words").as_int(),
-                      vocabulary.at("words_seen_5_times").as_int());
-  if (!vocabulary.at("most_frequent").as_object().empty()) text += fmt::format("  {}\n", top_text(vocabulary.at("most_frequent"), 10));
+  text += fmt::format("vocabulary of train: {} words, {} of them seen 5 times or more\n",
+                      vocabulary.at("words").as_int(), vocabulary.at("words_seen_5_times").as_int());
+  if (!vocabulary.at("most_frequent").as_object().empty())
+    text += fmt::format("  {}\n", top_text(vocabulary.at("most_frequent"), 10));
   return text;
 }
 

@@ -27,7 +27,14 @@ constexpr int64_t version = 1;  // of the scenes that a seed gives
 double rounded(double value, double steps) { return std::round(value * steps) / steps; }
 
 Object object_of(const synth::Box& box, const char* label) {
-  return {rounded(box.cx, 100), rounded(box.cy, 100), rounded(box.width, 100), rounded(box.height, 100), rounded(box.angle, 10000), 1, label, {}};
+  return {rounded(box.cx, 100),
+          rounded(box.cy, 100),
+          rounded(box.width, 100),
+          rounded(box.height, 100),
+          rounded(box.angle, 10000),
+          1,
+          label,
+          {}};
 }
 
 std::vector<Object> objects_of(const synth::Layout& layout) {
@@ -49,7 +56,8 @@ struct Files {
 
 Files files_of(uint64_t seed, int64_t index) {
   SynthScene scene = make_scene(seed, index);
-  const cv::Mat rgb(static_cast<int>(scene.image.height), static_cast<int>(scene.image.width), CV_8UC3, scene.image.pixels.data());
+  const cv::Mat rgb(static_cast<int>(scene.image.height), static_cast<int>(scene.image.width), CV_8UC3,
+                    scene.image.pixels.data());
   cv::Mat bgr;
   cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
   std::vector<uint8_t> jpeg;
@@ -57,7 +65,8 @@ Files files_of(uint64_t seed, int64_t index) {
   return {std::string(jpeg.begin(), jpeg.end()), detections_json(scene.objects), std::move(scene.captions)};
 }
 
-/// Not synced to the disk one by one, as write_atomically does: the marker, written last, says that all of them are there.
+/// Not synced to the disk one by one, as write_atomically does: the marker, written last, says that all of them are
+/// there.
 void write_plainly(const fs::path& file, const std::string& bytes) {
   std::ofstream out(file, std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -90,10 +99,14 @@ void write_marker(const SynthOptions& options, bool complete) {
 /// Leaves the folder ready: there, marked, and without scenes of an earlier call.
 void take_folder(const SynthOptions& options) {
   const fs::path& folder = options.folder;
-  if (options.images < 3) throw InputError(fmt::format("--images {}: expected at least 3, one for each split", options.images));
-  if (fs::exists(folder) && !fs::is_directory(folder)) throw InputError(fmt::format("{}: is a file, expected a folder", folder.string()));
+  if (options.images < 3)
+    throw InputError(fmt::format("--images {}: expected at least 3, one for each split", options.images));
+  if (fs::exists(folder) && !fs::is_directory(folder))
+    throw InputError(fmt::format("{}: is a file, expected a folder", folder.string()));
   if (fs::exists(folder) && !fs::is_empty(folder) && !fs::exists(folder / marker_name) && !options.force)
-    throw InputError(fmt::format("{}: is not empty and was not written by this command; name another folder, or give --force to write into it", folder.string()));
+    throw InputError(fmt::format(
+        "{}: is not empty and was not written by this command; name another folder, or give --force to write into it",
+        folder.string()));
   std::error_code error;
   for (const char* name : {"images", "detections"}) {
     fs::create_directories(folder / name, error);
@@ -107,7 +120,8 @@ std::string triples_line(const SynthCaption& caption) {
   Value entry;
   entry["text"] = caption.text;
   entry["triples"] = Value::list();
-  for (const Triple& triple : caption.triples) entry["triples"].push_back(Value::List{triple.subject, triple.relation, triple.object});
+  for (const Triple& triple : caption.triples)
+    entry["triples"].push_back(Value::List{triple.subject, triple.relation, triple.object});
   return to_json(entry, -1) + "\n";
 }
 
@@ -115,7 +129,8 @@ std::string triples_line(const SynthCaption& caption) {
 
 SynthScene make_scene(uint64_t seed, int64_t index) {
   // Three streams, so that a change to how scenes look does not change what they show and what is said of them.
-  Random places(seed, static_cast<uint64_t>(index), 1), looks(seed, static_cast<uint64_t>(index), 2), words(seed, static_cast<uint64_t>(index), 3);
+  Random places(seed, static_cast<uint64_t>(index), 1), looks(seed, static_cast<uint64_t>(index), 2),
+      words(seed, static_cast<uint64_t>(index), 3);
   const synth::Layout layout = synth::make_layout(places);
   return {synth::paint(layout, looks), objects_of(layout), synth::describe(layout, words)};
 }
@@ -125,7 +140,8 @@ void write_synthetic_dataset(const SynthOptions& options, const ProgressFunction
   const int64_t held_out = std::max<int64_t>(1, options.images / 10);
   std::map<std::string, std::string> lists;  // file name -> content
   std::map<std::string, std::string> triples;
-  OrderedPrefetch<Files> scenes(options.images, [&](int64_t i) { return files_of(options.seed, i); }, options.threads, 64);
+  OrderedPrefetch<Files> scenes(
+      options.images, [&](int64_t i) { return files_of(options.seed, i); }, options.threads, 64);
   for (int64_t i = 0; i < options.images; ++i) {
     const Files files = *scenes.next();
     const std::string name = fmt::format("scene_{:06}", i);
@@ -134,7 +150,8 @@ void write_synthetic_dataset(const SynthOptions& options, const ProgressFunction
     const int64_t rest = options.images - i;
     const std::string split = rest <= held_out ? "test" : rest <= 2 * held_out ? "val" : "train";
     // Names once per image in train and once per caption elsewhere, as RSICD has them.
-    for (size_t k = 0; k < (split == "train" ? 1 : files.captions.size()); ++k) lists[split + "_filename.txt"] += name + ".jpg\n";
+    for (size_t k = 0; k < (split == "train" ? 1 : files.captions.size()); ++k)
+      lists[split + "_filename.txt"] += name + ".jpg\n";
     for (const SynthCaption& caption : files.captions) {
       lists[split + "_caps.txt"] += caption.text + "\n";
       triples.try_emplace(caption.text, triples_line(caption));

@@ -30,8 +30,8 @@ struct SynthScene {
 ///
 /// A theme (airport, port, residential area, ...) places groups of objects without overlap on ground, roads and water.
 /// Captions state what holds in the resulting geometry, never what was merely intended. A group is named with its exact
-/// count and colour; "next to" means a gap of at most 18 pixels for each of its members, "to the left of" (right, above,
-/// below) that all of them lie wholly on that side and more so than across.
+/// count and colour; "next to" means a gap of at most 18 pixels for each of its members, "to the left of" (right,
+/// above, below) that all of them lie wholly on that side and more so than across.
 SynthScene make_scene(uint64_t seed, int64_t index);
 
 struct SynthOptions {
@@ -42,9 +42,9 @@ struct SynthOptions {
   bool force = false;  ///< write into a folder that holds other things
 };
 
-/// Writes the dataset in format precomp: images/scene_NNNNNN.jpg, {train,val,test}_caps.txt and _filename.txt (80/10/10),
-/// detections/scene_NNNNNN.json, triples.jsonl, and synth.json, which says how it was made. What an earlier call wrote
-/// there is replaced. The same options give the same bytes.
+/// Writes the dataset in format precomp: images/scene_NNNNNN.jpg, {train,val,test}_caps.txt and _filename.txt
+/// (80/10/10), detections/scene_NNNNNN.json, triples.jsonl, and synth.json, which says how it was made. What an earlier
+/// call wrote there is replaced. The same options give the same bytes.
 /// @throws InputError when the folder is not empty and was not written by this function, unless `force`.
 void write_synthetic_dataset(const SynthOptions& options, const ProgressFunction& progress = {});
 

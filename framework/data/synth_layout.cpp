@@ -67,8 +67,8 @@ bool separated(const std::array<Point, 4>& a, const std::array<Point, 4>& b, dou
   return false;
 }
 
-/// Places groups one after the other; every function leaves out what does not fit, so that a group's boxes are what there
-/// is, whatever was asked for.
+/// Places groups one after the other; every function leaves out what does not fit, so that a group's boxes are what
+/// there is, whatever was asked for.
 class Planner {
  public:
   explicit Planner(Random& random) : random_(random) {
@@ -117,7 +117,8 @@ class Planner {
   }
   size_t pond() {
     const double width = random_.uniform(50, 88);
-    const Box box{random_.uniform(70, size - 70), random_.uniform(70, size - 70), width, width * random_.uniform(0.6, 0.95), random_.uniform(0, pi)};
+    const Box box{random_.uniform(70, size - 70), random_.uniform(70, size - 70), width,
+                  width * random_.uniform(0.6, 0.95), random_.uniform(0, pi)};
     return add_region(Surface::pond, box);
   }
 
@@ -133,8 +134,11 @@ class Planner {
     for (int attempt = 0; attempt < 90; ++attempt) {
       const auto wanted = static_cast<int64_t>(std::max<double>(3, static_cast<double>(count - attempt / 30)));
       const Box first = somewhere(model);
-      const double direction = first.angle + (kind == Kind::ship || kind == Kind::truck || kind == Kind::car || random_.chance(0.5) ? pi / 2 : 0);
-      const double step = (std::abs(std::sin(direction - first.angle)) > 0.5 ? model.height : model.width) + random_.uniform(4, 8);
+      const double direction =
+          first.angle +
+          (kind == Kind::ship || kind == Kind::truck || kind == Kind::car || random_.chance(0.5) ? pi / 2 : 0);
+      const double step =
+          (std::abs(std::sin(direction - first.angle)) > 0.5 ? model.height : model.width) + random_.uniform(4, 8);
       std::vector<Box> boxes;
       for (int64_t i = 0; i < wanted; ++i) {
         Box box = first;
@@ -155,18 +159,23 @@ class Planner {
     const Box ground = layout_.regions[region].box;
     const Surface surface = layout_.regions[region].surface;
     for (int64_t i = 0; i < count; ++i)
-      try_places(group, 60, [&] {
-        Box box = sized(group);
-        const bool lanes = surface == Surface::road;
-        const double reach = surface == Surface::runway ? 0.24 : 0.5;  // clear of the threshold's white bars
-        const Point place = ground.at(random_.uniform(-reach, reach), lanes ? (random_.chance(0.5) ? 0.24 : -0.24)
-                                                                               : surface == Surface::runway ? 0 : random_.uniform(-0.5, 0.5));
-        box.cx = place.x;
-        box.cy = place.y;
-        const bool free_heading = surface == Surface::sea || surface == Surface::pond;
-        box.angle = free_heading ? random_.uniform(0, 2 * pi) : ground.angle + (random_.chance(0.5) ? pi : 0);
-        return box;
-      }, region);
+      try_places(
+          group, 60,
+          [&] {
+            Box box = sized(group);
+            const bool lanes = surface == Surface::road;
+            const double reach = surface == Surface::runway ? 0.24 : 0.5;  // clear of the threshold's white bars
+            const Point place =
+                ground.at(random_.uniform(-reach, reach), lanes ? (random_.chance(0.5) ? 0.24 : -0.24)
+                                                          : surface == Surface::runway ? 0
+                                                                                       : random_.uniform(-0.5, 0.5));
+            box.cx = place.x;
+            box.cy = place.y;
+            const bool free_heading = surface == Surface::sea || surface == Surface::pond;
+            box.angle = free_heading ? random_.uniform(0, 2 * pi) : ground.angle + (random_.chance(0.5) ? pi : 0);
+            return box;
+          },
+          region);
   }
   /// Beside a band, on one side or on both.
   void beside(Kind kind, int64_t count, size_t region, bool both_sides) {
@@ -175,7 +184,9 @@ class Planner {
     const Box model = sized(group);
     const double side = random_.chance(0.5) ? 1 : -1;
     const double distance = road.height / 2 + model.height / 2 + random_.uniform(4, 8);
-    const double step = std::max(model.width + random_.uniform(5, 12), 0.85 * road.width / static_cast<double>(std::max<int64_t>(both_sides ? (count + 1) / 2 : count, 1)));
+    const double step =
+        std::max(model.width + random_.uniform(5, 12),
+                 0.85 * road.width / static_cast<double>(std::max<int64_t>(both_sides ? (count + 1) / 2 : count, 1)));
     const double start_at = -0.42 * road.width + random_.uniform(0, 12);
     for (int64_t i = 0; i < count; ++i) {
       const double along = start_at + step * static_cast<double>(both_sides ? i / 2 : i);
@@ -227,7 +238,8 @@ class Planner {
     const Point to = under.local({over.cx, over.cy});
     const double along = -to.y / sine;
     Box box{over.cx + along * std::cos(over.angle), over.cy + along * std::sin(over.angle),
-            under.height / std::abs(sine) + over.height * std::abs(std::cos(over.angle - under.angle)) + 10, over.height + 4, over.angle};
+            under.height / std::abs(sine) + over.height * std::abs(std::cos(over.angle - under.angle)) + 10,
+            over.height + 4, over.angle};
     group.boxes.push_back(box);
     group.region = water;
   }
@@ -343,8 +355,10 @@ void airport(Planner& p) {
   if (r.chance(0.4)) p.upon(Kind::plane, 1, runway);
   p.scatter(Kind::building, 1);
   const auto terminal = p.last();
-  if (terminal && r.chance(0.6)) p.close_to(Kind::plane, r.between(1, 4), *terminal);
-  else p.row(Kind::plane, r.between(3, 5));
+  if (terminal && r.chance(0.6))
+    p.close_to(Kind::plane, r.between(1, 4), *terminal);
+  else
+    p.row(Kind::plane, r.between(3, 5));
   if (r.chance(0.4)) p.scatter(Kind::truck, r.between(1, 3));
   if (r.chance(0.3)) p.scatter(Kind::tree, r.between(2, 6));
 }
@@ -377,8 +391,10 @@ void tank_farm(Planner& p) {
   Random& r = p.random();
   std::optional<size_t> road;
   if (r.chance(0.6)) road = p.band(Surface::road, 18);
-  if (r.chance(0.6)) p.row(Kind::storage_tank, r.between(3, 5));
-  else p.scatter(Kind::storage_tank, r.between(2, 6));
+  if (r.chance(0.6))
+    p.row(Kind::storage_tank, r.between(3, 5));
+  else
+    p.scatter(Kind::storage_tank, r.between(2, 6));
   if (r.chance(0.7)) p.scatter(Kind::building, r.between(1, 2));
   if (road) p.upon(Kind::truck, r.between(1, 3), *road);
   if (r.chance(0.4)) p.scatter(Kind::tree, r.between(2, 6));
@@ -390,8 +406,10 @@ void playground(Planner& p) {
   const Kind main = r.chance(0.6) ? Kind::football_field : Kind::baseball_field;
   p.scatter(main, 1);
   const auto field = p.last();
-  if (field && r.chance(0.35)) p.ring(Kind::tree, 12, *field);
-  else if (r.chance(0.5)) p.scatter(Kind::tree, r.between(2, 7));
+  if (field && r.chance(0.35))
+    p.ring(Kind::tree, 12, *field);
+  else if (r.chance(0.5))
+    p.scatter(Kind::tree, r.between(2, 7));
   if (r.chance(0.7)) p.scatter(Kind::tennis_court, r.between(1, 3));
   if (r.chance(0.6)) p.scatter(Kind::basketball_court, r.between(1, 3));
   if (r.chance(0.4)) p.scatter(Kind::building, 1);
@@ -417,18 +435,24 @@ void river_with_bridge(Planner& p) {
     if (r.chance(0.4)) p.beside(Kind::house, r.between(2, 5), road, true);
   }
   if (r.chance(0.5)) p.upon(Kind::ship, r.between(1, 3), river);
-  if (r.chance(0.7)) p.beside(Kind::tree, r.between(4, 10), river, true);
-  else p.scatter(Kind::house, r.between(2, 5));
+  if (r.chance(0.7))
+    p.beside(Kind::tree, r.between(4, 10), river, true);
+  else
+    p.scatter(Kind::house, r.between(2, 5));
 }
 
 void farm(Planner& p) {
   p.begin("farm", {Ground::farmland});
   Random& r = p.random();
-  if (r.chance(0.5)) p.pond();
-  else p.band(Surface::road, 14);
+  if (r.chance(0.5))
+    p.pond();
+  else
+    p.band(Surface::road, 14);
   p.scatter(Kind::house, r.between(1, 4));
-  if (r.chance(0.6)) p.row(Kind::tree, r.between(4, 8));
-  else p.scatter(Kind::tree, r.between(1, 6));
+  if (r.chance(0.6))
+    p.row(Kind::tree, r.between(4, 8));
+  else
+    p.scatter(Kind::tree, r.between(1, 6));
   if (r.chance(0.3)) p.scatter(Kind::truck, r.between(1, 2));
 }
 
@@ -446,8 +470,10 @@ void park(Planner& p) {
   p.begin("park", {Ground::meadow});
   Random& r = p.random();
   const size_t pond = p.pond();
-  if (r.chance(0.6)) p.ring(Kind::tree, r.between(9, 11), p.region_box(pond));
-  else p.scatter(Kind::tree, r.between(3, 10));
+  if (r.chance(0.6))
+    p.ring(Kind::tree, r.between(9, 11), p.region_box(pond));
+  else
+    p.scatter(Kind::tree, r.between(3, 10));
   if (r.chance(0.5)) p.scatter(Kind::building, 1);
   if (r.chance(0.4)) p.scatter(Kind::basketball_court, r.between(1, 2));
 }
@@ -467,8 +493,10 @@ void desert(Planner& p) {
   Random& r = p.random();
   const size_t road = p.band(Surface::road, 16);
   p.upon(r.chance(0.5) ? Kind::truck : Kind::car, r.between(1, 4), road);
-  if (r.chance(0.5)) p.scatter(Kind::house, r.between(1, 3));
-  else p.scatter(Kind::storage_tank, r.between(1, 4));
+  if (r.chance(0.5))
+    p.scatter(Kind::house, r.between(1, 3));
+  else
+    p.scatter(Kind::storage_tank, r.between(1, 4));
   if (r.chance(0.3)) p.scatter(Kind::plane, 1);
 }
 
@@ -531,8 +559,8 @@ double gap(const Box& a, const Box& b) {
 
 Layout make_layout(Random& random) {
   using Theme = void (*)(Planner&);
-  static constexpr Theme themes[] = {airport, port, residential, tank_farm, playground, parking,
-                                     river_with_bridge, farm, beach, park, school, desert};
+  static constexpr Theme themes[] = {airport,           port, residential, tank_farm, playground, parking,
+                                     river_with_bridge, farm, beach,       park,      school,     desert};
   for (;;) {
     Planner planner(random);
     themes[random.below(std::size(themes))](planner);

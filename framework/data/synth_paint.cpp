@@ -20,8 +20,9 @@ using Colour = cv::Scalar;  // red, green, blue
 
 Colour colour_of(const std::string& name) {
   static const std::pair<const char*, Colour> table[] = {
-      {"red", {196, 44, 40}},  {"white", {238, 238, 236}}, {"gray", {132, 134, 140}},  {"blue", {44, 86, 190}},
-      {"yellow", {236, 206, 50}}, {"black", {30, 30, 34}}, {"green", {52, 132, 66}}, {"orange", {236, 124, 34}}, {"brown", {124, 80, 48}}};
+      {"red", {196, 44, 40}},   {"white", {238, 238, 236}}, {"gray", {132, 134, 140}},
+      {"blue", {44, 86, 190}},  {"yellow", {236, 206, 50}}, {"black", {30, 30, 34}},
+      {"green", {52, 132, 66}}, {"orange", {236, 124, 34}}, {"brown", {124, 80, 48}}};
   for (const auto& [known, colour] : table)
     if (name == known) return colour;
   return {128, 128, 128};
@@ -101,9 +102,11 @@ class Painter {
     line(box.at(from.x, from.y), box.at(to.x, to.y), colour, thickness);
   }
   void disc(Point centre, double radius, const Colour& colour, int thickness = cv::FILLED) {
-    cv::circle(canvas_, fixed(centre), static_cast<int>(std::lround(radius * scale * (1 << fraction_bits))), colour, thickness, cv::LINE_AA, fraction_bits);
+    cv::circle(canvas_, fixed(centre), static_cast<int>(std::lround(radius * scale * (1 << fraction_bits))), colour,
+               thickness, cv::LINE_AA, fraction_bits);
   }
-  void arc(const Box& box, Point centre, double radius_x, double radius_y, double from, double to, const Colour& colour, int thickness) {
+  void arc(const Box& box, Point centre, double radius_x, double radius_y, double from, double to, const Colour& colour,
+           int thickness) {
     Point last{};
     for (int i = 0; i <= 16; ++i) {
       const double turn = from + (to - from) * i / 16;
@@ -123,7 +126,8 @@ class Painter {
     std::vector<cv::Point> hull;
     cv::convexHull(both, hull);
     cv::Rect area = cv::boundingRect(hull);
-    area = cv::Rect((area.x >> fraction_bits) - 1, (area.y >> fraction_bits) - 1, (area.width >> fraction_bits) + 3, (area.height >> fraction_bits) + 3) &
+    area = cv::Rect((area.x >> fraction_bits) - 1, (area.y >> fraction_bits) - 1, (area.width >> fraction_bits) + 3,
+                    (area.height >> fraction_bits) + 3) &
            cv::Rect(0, 0, side, side);
     if (area.empty()) return;
     cv::Mat mask(area.size(), CV_8U, cv::Scalar(0));
@@ -167,7 +171,8 @@ class Painter {
       for (int x = 0; x < side; ++x) {
         const int noise = (coarse.at(x, y) * 2 + middle.at(x, y) * 2 + fine.at(x, y) * 3) / 5;
         for (size_t c = 0; c < 3; ++c)
-          *pixel++ = static_cast<uint8_t>(std::clamp(kind.base[c] + lightness + kind.amplitude[c] * noise / 256, 0, 255));
+          *pixel++ =
+              static_cast<uint8_t>(std::clamp(kind.base[c] + lightness + kind.amplitude[c] * noise / 256, 0, 255));
       }
     }
     if (layout_.ground == Ground::farmland) fields();
@@ -184,7 +189,8 @@ class Painter {
       patch(field, -0.5, low, 0.5, low + 0.197, crops[(first + static_cast<size_t>(strip)) % 4]);
     }
     for (double v = -170; v < 170; v += furrow)
-      line(field, {-0.5, v / 340}, {0.5, v / 340}, shade(crops[(first + static_cast<size_t>((v + 170) / 68)) % 4], 0.82), 2);
+      line(field, {-0.5, v / 340}, {0.5, v / 340},
+           shade(crops[(first + static_cast<size_t>((v + 170) / 68)) % 4], 0.82), 2);
   }
 
   void slabs() {
@@ -217,7 +223,9 @@ class Painter {
   }
 
   void water(const Region& region) {
-    const Colour deep = region.surface == Surface::sea ? Colour{38, 84, 122} : region.surface == Surface::pond ? Colour{48, 92, 98} : Colour{62, 100, 106};
+    const Colour deep = region.surface == Surface::sea    ? Colour{38, 84, 122}
+                        : region.surface == Surface::pond ? Colour{48, 92, 98}
+                                                          : Colour{62, 100, 106};
     const Colour bank = layout_.ground == Ground::sand ? Colour{236, 230, 208} : Colour{128, 120, 92};
     polygon(outline(region, 3), bank);
     polygon(outline(region, 0), deep);
@@ -226,7 +234,8 @@ class Painter {
       const double u = random_.uniform(-0.47, 0.47), v = random_.uniform(-0.46, 0.46);
       if (region.surface == Surface::pond && std::hypot(u, v) > 0.44) continue;
       const Point from = region.box.at(u, v);
-      line(from, {from.x + random_.uniform(2, 5), from.y + random_.uniform(-1, 1)}, shade(deep, random_.uniform(0.86, 1.2)), 1);
+      line(from, {from.x + random_.uniform(2, 5), from.y + random_.uniform(-1, 1)},
+           shade(deep, random_.uniform(0.86, 1.2)), 1);
     }
   }
 
@@ -238,17 +247,21 @@ class Painter {
       for (int i = 0; i < 40; ++i) {
         const double turn = 2 * std::numbers::pi * i / 40;
         const double wobble = 1 + 0.03 * std::sin(3 * turn + box.cx);
-        points.push_back(box.at((0.5 * wobble + margin / box.width) * std::cos(turn), (0.5 * wobble + margin / box.height) * std::sin(turn)));
+        points.push_back(box.at((0.5 * wobble + margin / box.width) * std::cos(turn),
+                                (0.5 * wobble + margin / box.height) * std::sin(turn)));
       }
       return points;
     }
-    const auto wobble = [&](double along) { return 2.0 * std::sin(along / 19 + box.cx) + 1.0 * std::sin(along / 7 + box.cy); };
+    const auto wobble = [&](double along) {
+      return 2.0 * std::sin(along / 19 + box.cx) + 1.0 * std::sin(along / 7 + box.cy);
+    };
     const double half_x = box.width / 2 + 30;
     for (const double edge : {-1.0, 1.0})
       for (int i = 0; i <= 40; ++i) {
         // A sea has one shore; its other edge lies beyond the picture.
         const Point middle = box.at(0, edge / 2);
-        const bool open = region.surface == Surface::sea && std::min({middle.x, middle.y, synth_size - middle.x, synth_size - middle.y}) < 1;
+        const bool open = region.surface == Surface::sea &&
+                          std::min({middle.x, middle.y, synth_size - middle.x, synth_size - middle.y}) < 1;
         const double x = -edge * half_x * (1 - i / 20.0);
         const double y = edge * (box.height / 2 + (open ? 20 : margin + wobble(x)));
         points.push_back(box.at(x / box.width, y / box.height));
@@ -280,9 +293,10 @@ class Painter {
   }
 
   void plane(const Box& box, const Colour& colour) {
-    const std::vector<Point> outline_fractions = {{0.5, 0},       {0.44, -0.05},  {0.14, -0.055}, {-0.1, -0.5},  {-0.19, -0.5}, {-0.08, -0.055},
-                                                  {-0.36, -0.04}, {-0.46, -0.18}, {-0.5, -0.18},  {-0.46, 0},    {-0.5, 0.18},  {-0.46, 0.18},
-                                                  {-0.36, 0.04},  {-0.08, 0.055}, {-0.19, 0.5},   {-0.1, 0.5},   {0.14, 0.055}, {0.44, 0.05}};
+    const std::vector<Point> outline_fractions = {
+        {0.5, 0},       {0.44, -0.05},  {0.14, -0.055}, {-0.1, -0.5}, {-0.19, -0.5}, {-0.08, -0.055},
+        {-0.36, -0.04}, {-0.46, -0.18}, {-0.5, -0.18},  {-0.46, 0},   {-0.5, 0.18},  {-0.46, 0.18},
+        {-0.36, 0.04},  {-0.08, 0.055}, {-0.19, 0.5},   {-0.1, 0.5},  {0.14, 0.055}, {0.44, 0.05}};
     std::vector<Point> body, fallen;
     for (const Point& f : outline_fractions) {
       body.push_back(box.at(f.x, f.y));
@@ -342,11 +356,14 @@ class Painter {
     const Point centre{box.cx, box.cy};
     const double radius = box.width / 2;
     std::vector<Point> rim;
-    for (int i = 0; i < 24; ++i) rim.push_back({centre.x + radius * std::cos(i * std::numbers::pi / 12), centre.y + radius * std::sin(i * std::numbers::pi / 12)});
+    for (int i = 0; i < 24; ++i)
+      rim.push_back({centre.x + radius * std::cos(i * std::numbers::pi / 12),
+                     centre.y + radius * std::sin(i * std::numbers::pi / 12)});
     shadow(rim, 6);
     disc(centre, radius, shade(colour, 0.66));
     disc(centre, radius * 0.92, colour);
-    disc({centre.x - layout_.sun.x * radius * 0.25, centre.y - layout_.sun.y * radius * 0.25}, radius * 0.55, shade(colour, 1.05));
+    disc({centre.x - layout_.sun.x * radius * 0.25, centre.y - layout_.sun.y * radius * 0.25}, radius * 0.55,
+         shade(colour, 1.05));
     disc(centre, radius * 0.62, shade(colour, 0.82), 1);
     line(box, {0, 0}, {0.46, 0}, shade(colour, 0.7), 2);
   }
@@ -355,7 +372,9 @@ class Painter {
     const Point centre{box.cx, box.cy};
     const double radius = box.width / 2;
     std::vector<Point> crown;
-    for (int i = 0; i < 12; ++i) crown.push_back({centre.x + radius * 0.9 * std::cos(i * std::numbers::pi / 6), centre.y + radius * 0.9 * std::sin(i * std::numbers::pi / 6)});
+    for (int i = 0; i < 12; ++i)
+      crown.push_back({centre.x + radius * 0.9 * std::cos(i * std::numbers::pi / 6),
+                       centre.y + radius * 0.9 * std::sin(i * std::numbers::pi / 6)});
     shadow(crown, 4);
     disc(centre, radius * 0.86, {34, 74, 34});
     for (int i = 0; i < 14; ++i) {
@@ -363,7 +382,8 @@ class Painter {
       const Point leaf{centre.x + away * std::cos(turn), centre.y + away * std::sin(turn)};
       // Sunlit where it faces the light, which comes from where shadows do not fall.
       const double lit = -(std::cos(turn) * layout_.sun.x + std::sin(turn) * layout_.sun.y) * away / radius;
-      disc(leaf, radius * random_.uniform(0.18, 0.3), shade({48, 98, 44}, 1 + 0.55 * lit + random_.uniform(-0.12, 0.12)));
+      disc(leaf, radius * random_.uniform(0.18, 0.3),
+           shade({48, 98, 44}, 1 + 0.55 * lit + random_.uniform(-0.12, 0.12)));
     }
   }
 
@@ -385,7 +405,8 @@ class Painter {
 
   void football(const Box& box) {
     const Colour paint{236, 240, 232};
-    for (int i = 0; i < 10; ++i) patch(box, -0.5 + 0.1 * i, -0.5, -0.4 + 0.1 * i, 0.5, i % 2 ? Colour{66, 150, 62} : Colour{84, 170, 76});
+    for (int i = 0; i < 10; ++i)
+      patch(box, -0.5 + 0.1 * i, -0.5, -0.4 + 0.1 * i, 0.5, i % 2 ? Colour{66, 150, 62} : Colour{84, 170, 76});
     const double u = 0.46, v = 0.44;
     for (const double s : {-1.0, 1.0}) {
       line(box, {-u, s * v}, {u, s * v}, paint, 2);
@@ -426,7 +447,8 @@ class Painter {
     }
     polygon(infield, {186, 138, 92});
     patch(box, -0.4, -0.4, -0.14, -0.14, {104, 172, 84});
-    for (const Point& base : {Point{-0.42, -0.42}, Point{-0.12, -0.42}, Point{-0.42, -0.12}, Point{-0.12, -0.12}}) disc(box.at(base.x, base.y), 1.3, {250, 250, 246});
+    for (const Point& base : {Point{-0.42, -0.42}, Point{-0.12, -0.42}, Point{-0.42, -0.12}, Point{-0.12, -0.12}})
+      disc(box.at(base.x, base.y), 1.3, {250, 250, 246});
     line(box, {-0.48, -0.48}, {0.46, -0.48}, {240, 240, 232}, 2);
     line(box, {-0.48, -0.48}, {-0.48, 0.46}, {240, 240, 232}, 2);
   }

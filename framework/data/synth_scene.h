@@ -38,8 +38,21 @@ bool contains(const Box& outer, const Box& inner, double margin = 0);
 double gap(const Box& a, const Box& b);
 
 enum class Kind {
-  plane, ship, car, truck, building, house, storage_tank, tree, swimming_pool, tennis_court, football_field,
-  basketball_court, baseball_field, container, bridge
+  plane,
+  ship,
+  car,
+  truck,
+  building,
+  house,
+  storage_tank,
+  tree,
+  swimming_pool,
+  tennis_court,
+  football_field,
+  basketball_court,
+  baseball_field,
+  container,
+  bridge
 };
 enum class Surface { road, runway, river, sea, pond };
 enum class Ground { meadow, bare_land, sand, concrete, farmland };

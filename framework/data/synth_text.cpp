@@ -12,7 +12,8 @@ namespace {
 constexpr double next_to_gap = 18;
 
 std::string count_word(size_t count) {
-  static const char* words[] = {"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"};
+  static const char* words[] = {"no",    "one",   "two",  "three", "four",   "five",  "six",
+                                "seven", "eight", "nine", "ten",   "eleven", "twelve"};
   return count < std::size(words) ? words[count] : std::to_string(count);
 }
 
@@ -57,7 +58,8 @@ struct Statement {
 };
 
 Statement relate(const Phrase& subject, const std::string& words, const std::string& relation, const Phrase& object) {
-  return {subject.text + " " + subject.be() + " " + words + " " + object.text, {{subject.entity, relation, object.entity}}};
+  return {subject.text + " " + subject.be() + " " + words + " " + object.text,
+          {{subject.entity, relation, object.entity}}};
 }
 
 /// A single thing that others can be related to.
@@ -70,14 +72,17 @@ struct Landmark {
 
 std::vector<Landmark> landmarks_of(const Layout& layout) {
   std::vector<Landmark> landmarks;
-  for (size_t i = 0; i < layout.regions.size(); ++i) landmarks.push_back({phrase_of(layout.regions[i]), layout.regions[i].box, nullptr, i});
+  for (size_t i = 0; i < layout.regions.size(); ++i)
+    landmarks.push_back({phrase_of(layout.regions[i]), layout.regions[i].box, nullptr, i});
   for (const Group& group : layout.groups)
-    if (group.boxes.size() == 1 && group.kind != Kind::tree) landmarks.push_back({phrase_of(group), group.boxes[0], &group, 0});
+    if (group.boxes.size() == 1 && group.kind != Kind::tree)
+      landmarks.push_back({phrase_of(group), group.boxes[0], &group, 0});
   return landmarks;
 }
 
 bool all_near(const Group& group, const Box& target) {
-  return std::all_of(group.boxes.begin(), group.boxes.end(), [&](const Box& box) { return gap(box, target) <= next_to_gap; });
+  return std::all_of(group.boxes.begin(), group.boxes.end(),
+                     [&](const Box& box) { return gap(box, target) <= next_to_gap; });
 }
 
 /// The largest angle around the target that holds no member, seen from its centre.
@@ -122,7 +127,8 @@ std::string direction(const Group& group, const Box& target) {
   bool horizontal = true, vertical = true;
   for (const Box& box : group.boxes) {
     const Extent extent = extent_of(box);
-    all = {std::min(all.left, extent.left), std::min(all.top, extent.top), std::max(all.right, extent.right), std::max(all.bottom, extent.bottom)};
+    all = {std::min(all.left, extent.left), std::min(all.top, extent.top), std::max(all.right, extent.right),
+           std::max(all.bottom, extent.bottom)};
     const double dx = std::abs(box.cx - target.cx), dy = std::abs(box.cy - target.cy);
     horizontal = horizontal && dx > 1.3 * dy;
     vertical = vertical && dy > 1.3 * dx;
@@ -140,11 +146,13 @@ bool is_band(const Landmark& landmark, const Layout& layout) {
   return surface == Surface::road || surface == Surface::runway || surface == Surface::river;
 }
 
-void relate_to_landmark(const Layout& layout, const Group& group, const Landmark& landmark, Random& random, std::vector<Statement>& out) {
+void relate_to_landmark(const Layout& layout, const Group& group, const Landmark& landmark, Random& random,
+                        std::vector<Statement>& out) {
   const Phrase subject = phrase_of(group);
   const Box& box = landmark.box;
   if (surrounds(group, box)) {
-    out.push_back({landmark.phrase.text + " is surrounded by " + subject.text, {{landmark.phrase.entity, "surrounded by", subject.entity}}});
+    out.push_back({landmark.phrase.text + " is surrounded by " + subject.text,
+                   {{landmark.phrase.entity, "surrounded by", subject.entity}}});
   } else if (is_band(landmark, layout) && on_both_sides(group, box)) {
     out.push_back(relate(subject, "on both sides of", "on both sides", landmark.phrase));
   } else if (is_band(landmark, layout) && lines_up_along(group, box)) {
@@ -157,13 +165,15 @@ void relate_to_landmark(const Layout& layout, const Group& group, const Landmark
   if (!compact || group.boxes.size() > 5) return;
   const std::string where = direction(group, box);
   if (where.empty()) return;
-  out.push_back(relate(subject, where == "left of" || where == "right of" ? "to the " + where : where, where, landmark.phrase));
+  out.push_back(
+      relate(subject, where == "left of" || where == "right of" ? "to the " + where : where, where, landmark.phrase));
 }
 
 Statement on_region(const Layout& layout, const Group& group) {
   const Region& region = layout.regions[*group.region];
   const Phrase subject = phrase_of(group), object = phrase_of(region);
-  if (group.kind == Kind::bridge) return {subject.text + " is crossing " + object.text, {{subject.entity, "crossing", object.entity}}};
+  if (group.kind == Kind::bridge)
+    return {subject.text + " is crossing " + object.text, {{subject.entity, "crossing", object.entity}}};
   return is_water(region.surface) ? relate(subject, "in", "in", object) : relate(subject, "on", "on", object);
 }
 
@@ -180,7 +190,8 @@ std::vector<Statement> spatial_statements(const Layout& layout, Random& random) 
     for (const Landmark& landmark : landmarks) {
       const bool itself = landmark.group == &group;
       const bool inside = !landmark.group && group.region == landmark.region;
-      const bool twice = landmark.group && landmark.group < &group && group.boxes.size() == 1;  // said the other way round
+      const bool twice =
+          landmark.group && landmark.group < &group && group.boxes.size() == 1;  // said the other way round
       if (!itself && !inside && !twice) relate_to_landmark(layout, group, landmark, random, out);
     }
   }
@@ -221,14 +232,16 @@ std::optional<Statement> ground_statement(const Layout& layout, Random& random) 
   random.shuffle(phrases);
   phrases.resize(std::min<size_t>(phrases.size(), 2));
   const Phrase ground = phrase_of(layout.ground);
-  Statement statement{joined(phrases) + (phrases.size() > 1 || phrases[0].plural ? " are on " : " is on ") + ground.text, {}};
+  Statement statement{
+      joined(phrases) + (phrases.size() > 1 || phrases[0].plural ? " are on " : " is on ") + ground.text, {}};
   for (const Phrase& phrase : phrases) statement.triples.push_back({phrase.entity, "on", ground.entity});
   return statement;
 }
 
 /// "there are two houses in a residential area"
 Statement presence_statement(const Layout& layout, const Phrase& phrase) {
-  return {std::string("there ") + phrase.be() + " " + phrase.text + " in " + with_article(layout.theme), {{phrase.entity, "in", layout.theme}}};
+  return {std::string("there ") + phrase.be() + " " + phrase.text + " in " + with_article(layout.theme),
+          {{phrase.entity, "in", layout.theme}}};
 }
 
 Statement both(const Statement& a, const Statement& b) {
@@ -253,7 +266,8 @@ std::vector<SynthCaption> describe(const Layout& layout, Random& random) {
   std::vector<SynthCaption> captions;
   std::set<std::string> seen;
   for (Statement& statement : candidates)
-    if (captions.size() < 5 && seen.insert(statement.text).second) captions.push_back({statement.text + " .", std::move(statement.triples)});
+    if (captions.size() < 5 && seen.insert(statement.text).second)
+      captions.push_back({statement.text + " .", std::move(statement.triples)});
   random.shuffle(captions);
   return captions;
 }

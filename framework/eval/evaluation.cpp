@@ -18,7 +18,8 @@ void check_sizes(const EvaluationInput& input, const Scores& t2i) {
     throw ShapeError(fmt::format("scores: i2t is [{}, {}] but t2i is [{}, {}], expected [{}, {}]", images, texts,
                                  query_count(t2i), gallery_count(t2i), texts, images));
   if (static_cast<int64_t>(input.caption_image.size()) != texts)
-    throw ShapeError(fmt::format("scores: {} texts, but the image of {} captions is known", texts, input.caption_image.size()));
+    throw ShapeError(
+        fmt::format("scores: {} texts, but the image of {} captions is known", texts, input.caption_image.size()));
 }
 
 double candidate_recall(const Rankings& rankings, const Relevance& relevance) {
@@ -82,7 +83,8 @@ std::vector<int64_t> text_ids_of(std::span<const std::string> texts) {
   std::map<std::string_view, int64_t> seen;
   std::vector<int64_t> ids;
   ids.reserve(texts.size());
-  for (const std::string& text : texts) ids.push_back(seen.emplace(text, static_cast<int64_t>(seen.size())).first->second);
+  for (const std::string& text : texts)
+    ids.push_back(seen.emplace(text, static_cast<int64_t>(seen.size())).first->second);
   return ids;
 }
 
@@ -117,7 +119,8 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput& input) {
   add(maker.row(strict, TieRule::strict, &in_source_order), false, &identity);
 
   for (const EvaluatedReranker& reranker : input.rerankers) {
-    const TwoWayRankings reranked{reranker.rerank({input.i2t, input.image_bank}), reranker.rerank({t2i, input.text_bank})};
+    const TwoWayRankings reranked{reranker.rerank({input.i2t, input.image_bank}),
+                                  reranker.rerank({t2i, input.text_bank})};
     add(maker.row(strict, TieRule::strict, &reranked), false, &reranker);
     if (duplicates) add(maker.row(*duplicates, TieRule::strict, &reranked), true, &reranker);
   }
@@ -149,8 +152,9 @@ std::string format_table(std::span<const EvaluationRow> rows) {
   for (const EvaluationRow& row : rows) width = std::max(width, row.reranker.size() + 4);  // room for a note, " [1]"
 
   std::string table = fmt::format("{:{}}  {:27}  {:27}\n", "", width + 31, "image to text", "text to image");
-  table += fmt::format("{:{}}  {:9}  {:10}  {:4}  {:>6} {:>6} {:>6} {:>5}  {:>6} {:>6} {:>6} {:>5}  {:>6}\n", "reranker", width,
-                       "ties", "positives", "sees", "R@1", "R@5", "R@10", "medR", "R@1", "R@5", "R@10", "medR", "mR");
+  table +=
+      fmt::format("{:{}}  {:9}  {:10}  {:4}  {:>6} {:>6} {:>6} {:>5}  {:>6} {:>6} {:>6} {:>5}  {:>6}\n", "reranker",
+                  width, "ties", "positives", "sees", "R@1", "R@5", "R@10", "medR", "R@1", "R@5", "R@10", "medR", "mR");
   std::vector<std::string> notes;
   for (const EvaluationRow& row : rows) {
     std::string name = row.reranker;
@@ -161,13 +165,14 @@ std::string format_table(std::span<const EvaluationRow> rows) {
       name += fmt::format(" [{}]", known - notes.begin() + 1);
     }
     table += fmt::format("{:{}}  {:9}  {:10}  {:4}  {}  {}  {:>6.2f}\n", name, width, tie_rule_name(row.tie_rule),
-                         row.duplicate_aware ? "same text" : "own", row.transductive ? "all" : "one", cells(row.metrics.i2t),
-                         cells(row.metrics.t2i), row.metrics.mean_recall());
+                         row.duplicate_aware ? "same text" : "own", row.transductive ? "all" : "one",
+                         cells(row.metrics.i2t), cells(row.metrics.t2i), row.metrics.mean_recall());
   }
   for (size_t at = 0; at < notes.size(); ++at) table += fmt::format("[{}] {}\n", at + 1, notes[at]);
-  table += "ties: strict = a tie counts against the model; arbitrary = by gallery index, as a sort leaves it\n"
-           "positives: own = its own image or captions; same text = those of captions with identical text as well\n"
-           "sees: one = a query's result depends on that query alone; all = on all queries (transductive)\n";
+  table +=
+      "ties: strict = a tie counts against the model; arbitrary = by gallery index, as a sort leaves it\n"
+      "positives: own = its own image or captions; same text = those of captions with identical text as well\n"
+      "sees: one = a query's result depends on that query alone; all = on all queries (transductive)\n";
   return table;
 }
 

@@ -1,8 +1,8 @@
 // One evaluation: every row that a result must show, for both directions, from finished scores.
 //
 // A reranked row never stands alone. Before it come the plain rows (strict, duplicate-aware, and by the arbitrary tie
-// order that published numbers often use) and the identity reranker: source order as scores. Under the strict rule merely
-// breaking ties gains recall, so only what a reranker gains beyond the identity row is a gain.
+// order that published numbers often use) and the identity reranker: source order as scores. Under the strict rule
+// merely breaking ties gains recall, so only what a reranker gains beyond the identity row is a gain.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +28,19 @@ struct EvaluatedReranker {
 
 /// The views must stay valid during the call.
 struct EvaluationInput {
-  Scores i2t;                                ///< [I, T]: images as queries
-  std::optional<Scores> t2i;                 ///< [T, I]; absent: i2t transposed. Present where an interaction refines
-  std::span<const int64_t> caption_image;    ///< T entries: the image each caption describes
-  std::span<const int64_t> text_ids;         ///< T entries, equal for identical texts; empty: no duplicate-aware rows
-  Scores image_bank;                         ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
-  Scores text_bank;                          ///< [Tb, I]: of t2i (training captions)
+  Scores i2t;                              ///< [I, T]: images as queries
+  std::optional<Scores> t2i;               ///< [T, I]; absent: i2t transposed. Present where an interaction refines
+  std::span<const int64_t> caption_image;  ///< T entries: the image each caption describes
+  std::span<const int64_t> text_ids;       ///< T entries, equal for identical texts; empty: no duplicate-aware rows
+  Scores image_bank;                       ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
+  Scores text_bank;                        ///< [Tb, I]: of t2i (training captions)
   std::vector<EvaluatedReranker> rerankers;
 };
 
 /// One line of the table.
 struct EvaluationRow {
-  std::string reranker;        ///< "none", "identity" or a component id
-  Value parameters;            ///< of the reranker; null for "none"
+  std::string reranker;  ///< "none", "identity" or a component id
+  Value parameters;      ///< of the reranker; null for "none"
   bool transductive = false;
   TieRule tie_rule = TieRule::strict;
   bool duplicate_aware = false;  ///< captions with identical text share their positives
@@ -52,10 +52,10 @@ struct EvaluationRow {
 /// Candidates of the identity reranker: more than any reported recall looks at.
 inline constexpr int64_t identity_candidates = 100;
 
-/// Rows in this order: none strict, none strict duplicate-aware, none arbitrary, identity strict, then for each reranker
-/// strict and strict duplicate-aware. The duplicate-aware rows are left out without `text_ids`.
-/// @throws ShapeError on sizes that do not fit; InputError on a score that is NaN or an image without captions; whatever
-/// a reranker throws.
+/// Rows in this order: none strict, none strict duplicate-aware, none arbitrary, identity strict, then for each
+/// reranker strict and strict duplicate-aware. The duplicate-aware rows are left out without `text_ids`.
+/// @throws ShapeError on sizes that do not fit; InputError on a score that is NaN or an image without captions;
+/// whatever a reranker throws.
 std::vector<EvaluationRow> evaluate(const EvaluationInput& input);
 
 /// {"reranker": "multivariate", "parameters": {...}, "transductive": true, "tie_rule": "strict",

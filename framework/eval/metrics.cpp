@@ -75,9 +75,10 @@ class RerankedQuery {
   int64_t rank(std::span<const T> source, std::span<const int64_t> matches, std::span<const int64_t> items,
                std::span<const double> scores, TieRule rule, int64_t query) {
     for (size_t at = 0; at < items.size(); ++at) {
-      if (items[at] < 0 || items[at] >= static_cast<int64_t>(source.size()) || place_[static_cast<size_t>(items[at])] >= 0)
-        throw ShapeError(fmt::format("reranked list of query {}: gallery item {} is listed twice or does not exist", query,
-                                     items[at]));
+      if (items[at] < 0 || items[at] >= static_cast<int64_t>(source.size()) ||
+          place_[static_cast<size_t>(items[at])] >= 0)
+        throw ShapeError(fmt::format("reranked list of query {}: gallery item {} is listed twice or does not exist",
+                                     query, items[at]));
       if (std::isnan(scores[at])) throw InputError(fmt::format("reranked list of query {}: a score is NaN", query));
       place_[static_cast<size_t>(items[at])] = static_cast<int64_t>(at);
     }
@@ -117,7 +118,8 @@ class RerankedQuery {
 
 }  // namespace
 
-std::vector<int64_t> best_ranks(const Scores& scores, const Relevance& relevance, TieRule rule, const Rankings* reranked) {
+std::vector<int64_t> best_ranks(const Scores& scores, const Relevance& relevance, TieRule rule,
+                                const Rankings* reranked) {
   const int64_t queries = query_count(scores), items = gallery_count(scores);
   check_relevance(relevance, queries, items);
   if (reranked && reranked->query_count() != queries)
@@ -130,9 +132,10 @@ std::vector<int64_t> best_ranks(const Scores& scores, const Relevance& relevance
         for_each_row<T>(view, [&](int64_t query, std::span<const T> values) {
           require_no_nan(values, query);
           const std::span<const int64_t> matches = relevance.of(query);
-          ranks[static_cast<size_t>(query)] =
-              reranked ? with_candidates.rank(values, matches, reranked->items_of(query), reranked->scores_of(query), rule, query)
-                       : rank_in(values, matches, rule, {});
+          ranks[static_cast<size_t>(query)] = reranked
+                                                  ? with_candidates.rank(values, matches, reranked->items_of(query),
+                                                                         reranked->scores_of(query), rule, query)
+                                                  : rank_in(values, matches, rule, {});
         });
       },
       scores);
@@ -144,7 +147,9 @@ DirectionMetrics direction_metrics(std::span<const int64_t> ranks) {
   if (ranks.empty()) return metrics;
   const double count = static_cast<double>(ranks.size());
   const auto recall = [&](int64_t k) {
-    return 100.0 * static_cast<double>(std::count_if(ranks.begin(), ranks.end(), [k](int64_t rank) { return rank <= k; })) / count;
+    return 100.0 *
+           static_cast<double>(std::count_if(ranks.begin(), ranks.end(), [k](int64_t rank) { return rank <= k; })) /
+           count;
   };
   metrics.r1 = recall(1);
   metrics.r5 = recall(5);
@@ -152,8 +157,8 @@ DirectionMetrics direction_metrics(std::span<const int64_t> ranks) {
   std::vector<int64_t> sorted(ranks.begin(), ranks.end());
   std::sort(sorted.begin(), sorted.end());
   // Half of the sum of the two middle 0-based ranks, rounded down, plus 1.
-  const int64_t middle = sorted[(sorted.size() - 1) / 2] - 1 + sorted[sorted.size() / 2] - 1;
-  metrics.median_rank = static_cast<double>(middle / 2 + 1);
+  const int64_t median = (sorted[(sorted.size() - 1) / 2] - 1 + sorted[sorted.size() / 2] - 1) / 2 + 1;
+  metrics.median_rank = static_cast<double>(median);
   metrics.mean_rank = std::accumulate(ranks.begin(), ranks.end(), 0.0) / count;
   return metrics;
 }
@@ -163,8 +168,8 @@ Value to_value(const RetrievalMetrics& metrics) {
     return Value(Value::Object{
         {"R@1", of.r1}, {"R@5", of.r5}, {"R@10", of.r10}, {"medR", of.median_rank}, {"meanR", of.mean_rank}});
   };
-  return Value(Value::Object{
-      {"i2t", direction(metrics.i2t)}, {"t2i", direction(metrics.t2i)}, {"mR", metrics.mean_recall()}});
+  return Value(
+      Value::Object{{"i2t", direction(metrics.i2t)}, {"t2i", direction(metrics.t2i)}, {"mR", metrics.mean_recall()}});
 }
 
 TwoWayRelevance relevance(std::span<const int64_t> caption_image, int64_t image_count) {
@@ -174,7 +179,8 @@ TwoWayRelevance relevance(std::span<const int64_t> caption_image, int64_t image_
   for (size_t caption = 0; caption < caption_image.size(); ++caption) {
     const int64_t image = caption_image[caption];
     if (image < 0 || image >= image_count)
-      throw ShapeError(fmt::format("caption {} belongs to image {}, but there are {} images", caption, image, image_count));
+      throw ShapeError(
+          fmt::format("caption {} belongs to image {}, but there are {} images", caption, image, image_count));
     ++begin[static_cast<size_t>(image) + 1];
     both.t2i.items.push_back(image);
     both.t2i.offsets.push_back(static_cast<int64_t>(both.t2i.items.size()));
@@ -183,14 +189,16 @@ TwoWayRelevance relevance(std::span<const int64_t> caption_image, int64_t image_
   both.i2t.items.resize(caption_image.size());
   std::vector<int64_t> next(begin.begin(), begin.end() - 1);
   for (size_t caption = 0; caption < caption_image.size(); ++caption)
-    both.i2t.items[static_cast<size_t>(next[static_cast<size_t>(caption_image[caption])]++)] = static_cast<int64_t>(caption);
+    both.i2t.items[static_cast<size_t>(next[static_cast<size_t>(caption_image[caption])]++)] =
+        static_cast<int64_t>(caption);
   return both;
 }
 
 TwoWayRelevance duplicate_aware_relevance(std::span<const int64_t> caption_image, int64_t image_count,
                                           std::span<const int64_t> text_ids) {
   if (text_ids.size() != caption_image.size())
-    throw ShapeError(fmt::format("{} text ids, expected {}, one for each caption", text_ids.size(), caption_image.size()));
+    throw ShapeError(
+        fmt::format("{} text ids, expected {}, one for each caption", text_ids.size(), caption_image.size()));
   const TwoWayRelevance strict = relevance(caption_image, image_count);
   std::map<int64_t, std::vector<int64_t>> captions_of, images_of;  // by text
   for (size_t caption = 0; caption < text_ids.size(); ++caption) {

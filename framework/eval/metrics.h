@@ -24,8 +24,8 @@ struct Relevance {
 
 /// How a tie between a match and a non-match counts.
 enum class TieRule {
-  strict,     ///< against the model: rank = 1 + non-matching items scoring higher or equal (the reported rule)
-  arbitrary   ///< by gallery index, as an ordinary stable descending sort leaves it; published numbers are often this
+  strict,    ///< against the model: rank = 1 + non-matching items scoring higher or equal (the reported rule)
+  arbitrary  ///< by gallery index, as an ordinary stable descending sort leaves it; published numbers are often this
 };
 
 /// 1-based rank of each query's best match. With `reranked`, a query's candidates come first in their reranked order

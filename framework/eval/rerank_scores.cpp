@@ -89,7 +89,9 @@ std::vector<Use> parse_uses(const RerankScoresOptions& options) {
       use.params[setting.name] = setting.value;
       setting.used = true;
     }
-    if (!setting.used) throw InputError(fmt::format("--set {}: no reranker \"{}\" is in use; name it with --use", setting.text, setting.id));
+    if (!setting.used)
+      throw InputError(
+          fmt::format("--set {}: no reranker \"{}\" is in use; name it with --use", setting.text, setting.id));
   }
   return uses;
 }
@@ -97,16 +99,18 @@ std::vector<Use> parse_uses(const RerankScoresOptions& options) {
 EvaluatedReranker open_reranker(PluginHost& host, const Use& use) {
   const auto hosted = create<Reranker>(host, use.id, use.params, nullptr, "--use " + use.id);
   if (hosted.get().needs().query_bank)
-    throw InputError(fmt::format("--use {}: reads scores of training queries, which a saved matrix does not hold; name it as "
-                                 "\"rerank\" of a config and use orbweaver eval", use.id));
+    throw InputError(
+        fmt::format("--use {}: reads scores of training queries, which a saved matrix does not hold; name it as "
+                    "\"rerank\" of a config and use orbweaver eval",
+                    use.id));
   return {use.id, with_defaults(host.find(Reranker::kind, use.id).parameters, use.params), hosted.get().transductive(),
           [hosted](const RerankInput& input) { return rerank(hosted, input); }};
 }
 
 std::vector<int64_t> grouped_captions(const RerankScoresOptions& options, int64_t images, int64_t texts) {
   const int64_t group = options.captions_per_image;
-  const std::string found =
-      fmt::format("{}: {} rows and {} columns with {} captions per image", options.scores.string(), images, texts, group);
+  const std::string found = fmt::format("{}: {} rows and {} columns with {} captions per image",
+                                        options.scores.string(), images, texts, group);
   // Divided rather than multiplied: the option may be any number.
   if (texts % group == 0 && texts / group == images) {
     std::vector<int64_t> caption_image(static_cast<size_t>(texts));
@@ -114,9 +118,11 @@ std::vector<int64_t> grouped_captions(const RerankScoresOptions& options, int64_
     return caption_image;
   }
   if (images % group == 0 && images / group == texts)
-    throw InputError(found + "; rows must be images and columns captions: save the transposed matrix, np.save(path, scores.T)");
-  throw InputError(fmt::format("{}, expected {} columns{}", found, images > INT64_MAX / group ? INT64_MAX : images * group,
-                               texts % images == 0 ? fmt::format("; {} captions per image would fit", texts / images) : ""));
+    throw InputError(found +
+                     "; rows must be images and columns captions: save the transposed matrix, np.save(path, scores.T)");
+  throw InputError(
+      fmt::format("{}, expected {} columns{}", found, images > INT64_MAX / group ? INT64_MAX : images * group,
+                  texts % images == 0 ? fmt::format("; {} captions per image would fit", texts / images) : ""));
 }
 
 std::vector<int64_t> listed_captions(const fs::path& file, int64_t images, int64_t texts) {
@@ -130,22 +136,26 @@ std::vector<int64_t> listed_captions(const fs::path& file, int64_t images, int64
     caption_image.push_back(image);
   }
   if (static_cast<int64_t>(caption_image.size()) != texts)
-    throw InputError(fmt::format("{}: {} lines, expected {}, one for each column of the scores", file.string(), caption_image.size(), texts));
+    throw InputError(fmt::format("{}: {} lines, expected {}, one for each column of the scores", file.string(),
+                                 caption_image.size(), texts));
   std::vector<bool> seen(static_cast<size_t>(images));
   for (const int64_t image : caption_image) seen[static_cast<size_t>(image)] = true;
   if (const auto none = std::find(seen.begin(), seen.end(), false); none != seen.end())
-    throw InputError(fmt::format("{}: image {} has no caption, so that it has no rank; leave its row out", file.string(), none - seen.begin()));
+    throw InputError(fmt::format("{}: image {} has no caption, so that it has no rank; leave its row out",
+                                 file.string(), none - seen.begin()));
   return caption_image;
 }
 
 std::vector<int64_t> read_text_ids(const fs::path& file, int64_t texts) {
   const std::vector<std::string> lines = read_lines(file);
   if (static_cast<int64_t>(lines.size()) != texts)
-    throw InputError(fmt::format("{}: {} lines, expected {}, one caption for each column of the scores", file.string(), lines.size(), texts));
+    throw InputError(fmt::format("{}: {} lines, expected {}, one caption for each column of the scores", file.string(),
+                                 lines.size(), texts));
   return text_ids_of(lines);
 }
 
-void append_lists(std::string& out, const EvaluatedReranker& reranker, const char* direction, const Rankings& rankings, int64_t top) {
+void append_lists(std::string& out, const EvaluatedReranker& reranker, const char* direction, const Rankings& rankings,
+                  int64_t top) {
   for (int64_t query = 0; query < rankings.query_count(); ++query) {
     const auto items = rankings.items_of(query);
     const size_t count = top > 0 ? std::min(items.size(), static_cast<size_t>(top)) : items.size();
@@ -163,7 +173,8 @@ void append_lists(std::string& out, const EvaluatedReranker& reranker, const cha
 Value plugins_value(const PluginHost& host) {
   Value list = Value::list();
   for (const LoadedPlugin* plugin : host.plugins())
-    list.push_back(Value(Value::Object{{"name", plugin->manifest.name}, {"version", plugin->manifest.version}, {"hash", plugin->hash}}));
+    list.push_back(Value(
+        Value::Object{{"name", plugin->manifest.name}, {"version", plugin->manifest.version}, {"hash", plugin->hash}}));
   return list;
 }
 
@@ -190,8 +201,8 @@ RerankScoresResult rerank_scores(const RerankScoresOptions& options) {
   if (!options.t2i.empty()) own_t2i = read_scores(options.t2i);
   const Scores t2i = own_t2i ? view_of(*own_t2i) : transposed(i2t);
   if (query_count(t2i) != texts || gallery_count(t2i) != images)
-    throw InputError(fmt::format("{}: {} x {}, expected {} x {} (captions x images)", options.t2i.string(), query_count(t2i),
-                                 gallery_count(t2i), texts, images));
+    throw InputError(fmt::format("{}: {} x {}, expected {} x {} (captions x images)", options.t2i.string(),
+                                 query_count(t2i), gallery_count(t2i), texts, images));
 
   std::vector<int64_t> caption_image;
   if (options.captions_per_image > 0) caption_image = grouped_captions(options, images, texts);

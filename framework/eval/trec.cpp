@@ -50,12 +50,14 @@ void write_trec(const fs::path& folder, const Scores& i2t, const std::optional<S
                 std::span<const int64_t> caption_image, const std::string& tag) {
   const Scores other = t2i ? *t2i : transposed(i2t);
   const int64_t images = query_count(i2t), texts = gallery_count(i2t);
-  if (query_count(other) != texts || gallery_count(other) != images || static_cast<int64_t>(caption_image.size()) != texts)
+  if (query_count(other) != texts || gallery_count(other) != images ||
+      static_cast<int64_t>(caption_image.size()) != texts)
     throw ShapeError(fmt::format("TREC files: scores [{}, {}] and [{}, {}] with {} captions do not fit", images, texts,
                                  query_count(other), gallery_count(other), caption_image.size()));
   const TwoWayRelevance relevant = relevance(caption_image, images);
   std::string word = tag.empty() ? "orbweaver" : tag;
-  std::replace_if(word.begin(), word.end(), [](unsigned char c) { return std::isspace(c) != 0; }, '_');
+  std::replace_if(
+      word.begin(), word.end(), [](unsigned char c) { return std::isspace(c) != 0; }, '_');
 
   const Direction from_image{"i2t", 'i', 't'}, from_text{"t2i", 't', 'i'};
   write_run(folder, from_image, i2t, word);

@@ -17,8 +17,8 @@ inline constexpr int64_t trec_run_length = 1000;
 /// Writes i2t.run, i2t.qrels, t2i.run and t2i.qrels into `folder`, one file after the other, each atomically.
 ///
 /// Runs have six columns, "query Q0 item rank score tag", the 1,000 best items of each query; judgements have four,
-/// "query 0 item 1". Images are called i0, i1, ..., captions t0, t1, ..., by their place in the scores. trec_eval orders by
-/// score and breaks ties by item name, not by rank, so its figures are those of yet another tie rule.
+/// "query 0 item 1". Images are called i0, i1, ..., captions t0, t1, ..., by their place in the scores. trec_eval
+/// orders by score and breaks ties by item name, not by rank, so its figures are those of yet another tie rule.
 ///
 /// @param i2t            [I, T]
 /// @param t2i            [T, I]; absent: i2t transposed

@@ -30,7 +30,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(Value(static_cast<int64_t>(value))); }
   bool number_unsigned(number_unsigned_t value) override {
-    if (value > static_cast<uint64_t>(INT64_MAX)) throw InputError(fmt::format("{}: {} does not fit 64 bits", source_, value));
+    if (value > static_cast<uint64_t>(INT64_MAX))
+      throw InputError(fmt::format("{}: {} does not fit 64 bits", source_, value));
     return add(Value(static_cast<int64_t>(value)));
   }
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
@@ -41,7 +42,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    if (stack_.back().value.find(key)) throw InputError(fmt::format("{}: \"{}\" is given twice in one object", source_, key));
+    if (stack_.back().value.find(key))
+      throw InputError(fmt::format("{}: \"{}\" is given twice in one object", source_, key));
     stack_.back().key = std::move(key);
     return true;
   }

@@ -60,8 +60,10 @@ class HeaderParser {
     throw InputError(fmt::format("{}: malformed .npy header: {}", where_, reason));
   }
   [[noreturn]] void refuse_records() const {
-    throw InputError(fmt::format("{}: holds a structured array, expected float32 or float64; save one field, "
-                                 "np.save(path, a[\"name\"])", where_));
+    throw InputError(
+        fmt::format("{}: holds a structured array, expected float32 or float64; save one field, "
+                    "np.save(path, a[\"name\"])",
+                    where_));
   }
 
   char peek() {
@@ -142,9 +144,9 @@ Matrix<T> read_data(const Header& header, std::span<const std::byte> data, const
   // Before anything is allocated: the header's sizes are only claims.
   if (__builtin_mul_overflow(rows, cols, &bytes) || __builtin_mul_overflow(bytes, sizeof(T), &bytes) ||
       bytes != data.size())
-    throw InputError(fmt::format("{}: {} bytes of data, but shape {} of {} asks for {}; the file is cut short or damaged", where,
-                                 data.size(), shape_text(header.shape), header.descr,
-                                 fmt::format("{} x {} x {} bytes", rows, cols, sizeof(T))));
+    throw InputError(fmt::format(
+        "{}: {} bytes of data, but shape {} of {} asks for {}; the file is cut short or damaged", where, data.size(),
+        shape_text(header.shape), header.descr, fmt::format("{} x {} x {} bytes", rows, cols, sizeof(T))));
   Matrix<T> matrix(header.shape[0], header.shape[1]);
   if (bytes == 0) return matrix;
   if (!header.fortran_order) {
@@ -168,8 +170,10 @@ Matrix<T> read_data(const Header& header, std::span<const std::byte> data, const
 }
 
 [[noreturn]] void refuse_dtype(const std::string& descr, const std::string& where) {
-  throw InputError(fmt::format("{}: holds numbers of type \"{}\", expected float32 or float64; convert with "
-                               "np.save(path, a.astype(np.float32))", where, descr));
+  throw InputError(
+      fmt::format("{}: holds numbers of type \"{}\", expected float32 or float64; convert with "
+                  "np.save(path, a.astype(np.float32))",
+                  where, descr));
 }
 
 template <class T>
@@ -218,7 +222,8 @@ NpyMatrix read_npy(const std::filesystem::path& path) {
   if (header.descr != "<f4" && header.descr != ">f4" && header.descr != "<f8" && header.descr != ">f8")
     refuse_dtype(header.descr, where);
   if (header.shape.size() != 2)
-    throw InputError(fmt::format("{}: an array of shape {}, expected a matrix (2 dimensions)", where, shape_text(header.shape)));
+    throw InputError(
+        fmt::format("{}: an array of shape {}, expected a matrix (2 dimensions)", where, shape_text(header.shape)));
   if (header.descr[2] == '4') return read_data<float>(header, data, where);
   return read_data<double>(header, data, where);
 }

@@ -22,7 +22,8 @@ constexpr std::string_view checksum_key = "orbweaver.checksum";
 constexpr uint64_t longest_header = 100'000'000;
 
 /// Of names, dtypes, shapes, bytes and the other metadata: everything but the layout.
-std::string checksum(const std::map<std::string, TensorEntry>& tensors, const std::map<std::string, std::string>& metadata) {
+std::string checksum(const std::map<std::string, TensorEntry>& tensors,
+                     const std::map<std::string, std::string>& metadata) {
   Hasher hasher;
   for (const auto& [key, value] : metadata)
     if (key != checksum_key) hasher.add(std::string_view(key)).add(std::string_view(value));
@@ -41,7 +42,9 @@ uint64_t byte_count(const TensorEntry& entry) {
   return bytes;
 }
 
-std::string shape_text(const TensorEntry& entry) { return fmt::format("{} [{}]", entry.dtype, fmt::join(entry.shape, ", ")); }
+std::string shape_text(const TensorEntry& entry) {
+  return fmt::format("{} [{}]", entry.dtype, fmt::join(entry.shape, ", "));
+}
 
 uint64_t offset_of(const Value& value) {
   const int64_t offset = value.as_int();
@@ -58,8 +61,8 @@ TensorEntry parse_entry(const Value& description, std::span<const std::byte> dat
   if (offsets.size() != 2) throw InputError(fmt::format("{} data_offsets, expected begin and end", offsets.size()));
   const uint64_t begin = offset_of(offsets[0]), end = offset_of(offsets[1]);
   if (begin > end || end > data.size())
-    throw InputError(fmt::format("bytes {} to {}, but the file holds {} bytes of data; it is cut short or damaged", begin, end,
-                                 data.size()));
+    throw InputError(fmt::format("bytes {} to {}, but the file holds {} bytes of data; it is cut short or damaged",
+                                 begin, end, data.size()));
   if (byte_count(entry) != end - begin)
     throw InputError(fmt::format("{} bytes do not fit {}", end - begin, shape_text(entry)));
   entry.bytes = data.subspan(begin, end - begin);
@@ -67,7 +70,8 @@ TensorEntry parse_entry(const Value& description, std::span<const std::byte> dat
 }
 
 /// The format allows no byte to belong to two tensors, nor to none.
-void check_cover(const std::map<std::string, TensorEntry>& tensors, std::span<const std::byte> data, const std::string& where) {
+void check_cover(const std::map<std::string, TensorEntry>& tensors, std::span<const std::byte> data,
+                 const std::string& where) {
   std::vector<std::pair<const std::byte*, const std::string*>> order;
   for (const auto& [name, entry] : tensors)
     if (!entry.bytes.empty()) order.emplace_back(entry.bytes.data(), &name);
@@ -75,7 +79,8 @@ void check_cover(const std::map<std::string, TensorEntry>& tensors, std::span<co
   const std::byte* at = data.data();
   for (const auto& [begin, name] : order) {
     if (begin < at) throw InputError(fmt::format("{}: tensor \"{}\" overlaps another tensor's bytes", where, *name));
-    if (begin > at) throw InputError(fmt::format("{}: {} bytes before tensor \"{}\" belong to none", where, begin - at, *name));
+    if (begin > at)
+      throw InputError(fmt::format("{}: {} bytes before tensor \"{}\" belong to none", where, begin - at, *name));
     at += tensors.at(*name).bytes.size();
   }
   if (const auto rest = data.data() + data.size() - at; rest != 0)
@@ -90,7 +95,8 @@ size_t dtype_size(const std::string& dtype) {
       {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4},     {"U64", 8},     {"I64", 8}, {"F64", 8}, {"C64", 8}};
   const auto found = sizes.find(dtype);
   if (found == sizes.end())
-    throw InputError(fmt::format("dtype \"{}\" is unknown, expected F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL, ...", dtype));
+    throw InputError(
+        fmt::format("dtype \"{}\" is unknown, expected F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL, ...", dtype));
   return found->second;
 }
 
@@ -98,12 +104,13 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     : path_(path), map_(std::make_unique<MappedFile>(path)) {
   const std::string where = path.string();
   const std::span<const std::byte> bytes = map_->bytes();
-  if (bytes.size() < 8) throw InputError(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()));
+  if (bytes.size() < 8)
+    throw InputError(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()));
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
   if (length > bytes.size() - 8 || length > longest_header || length < 2)
-    throw InputError(fmt::format("{}: is not a safetensors file, or is cut short: a header of {} bytes in a file of {}", where,
-                                 length, bytes.size()));
+    throw InputError(fmt::format("{}: is not a safetensors file, or is cut short: a header of {} bytes in a file of {}",
+                                 where, length, bytes.size()));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
   if (text.front() != '{')
     throw InputError(fmt::format("{}: is not a safetensors file: its header does not start with \"{{\"", where));
@@ -130,7 +137,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
 const TensorEntry& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
-    throw InputError(fmt::format("{}: has no tensor \"{}\" (it holds {} tensors)", path_.string(), name, tensors_.size()));
+    throw InputError(
+        fmt::format("{}: has no tensor \"{}\" (it holds {} tensors)", path_.string(), name, tensors_.size()));
   return found->second;
 }
 
@@ -167,7 +175,8 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
   }
   std::string text = to_json(header, -1);
   if (parse_json(text, path.string()) != header)
-    throw Error(fmt::format("{}: a tensor name or metadata is not valid UTF-8, which the format asks for", path.string()));
+    throw Error(
+        fmt::format("{}: a tensor name or metadata is not valid UTF-8, which the format asks for", path.string()));
   text.append((8 - text.size() % 8) % 8, ' ');
   const uint64_t length = text.size();
 

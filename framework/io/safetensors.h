@@ -27,8 +27,8 @@ size_t dtype_size(const std::string& dtype);
 /// A file open for reading, memory-mapped; entries stay valid while it lives.
 class SafetensorsFile {
  public:
-  /// Checks the header against the file: sizes, shapes, overlaps and gaps. A checksum that `write_safetensors` left in the
-  /// metadata is verified. Other writers' tensors may lie unaligned. @throws InputError naming the file.
+  /// Checks the header against the file: sizes, shapes, overlaps and gaps. A checksum that `write_safetensors` left in
+  /// the metadata is verified. Other writers' tensors may lie unaligned. @throws InputError naming the file.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, TensorEntry>& tensors() const { return tensors_; }
@@ -44,9 +44,9 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// Writes atomically, with a checksum of the tensors and the other metadata under the metadata key "orbweaver.checksum".
-/// Tensors with wider elements come first, then by name: the format allows no gaps, and so each is aligned to its elements.
-/// The same content gives the same bytes. Names and metadata are UTF-8.
+/// Writes atomically, with a checksum of the tensors and the other metadata under the metadata key
+/// "orbweaver.checksum". Tensors with wider elements come first, then by name: the format allows no gaps, and so each
+/// is aligned to its elements. The same content gives the same bytes. Names and metadata are UTF-8.
 /// @throws ShapeError if an entry's bytes do not fit its dtype and shape; Error if the file cannot be written.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorEntry>& tensors,
                        const std::map<std::string, std::string>& metadata);

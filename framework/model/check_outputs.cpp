@@ -31,15 +31,17 @@ void check_output(const ComponentRef& component, const char* name, const at::Ten
   if (!fits(output, wanted)) contract_violation(component, name, sizes_text(output.sizes().vec()), sizes_text(wanted));
   if (!floating) return;
   if (!output.is_floating_point())
-    contract_violation(component, name, std::string("a tensor of type ") + c10::toString(output.scalar_type()), "a floating-point type");
+    contract_violation(component, name, std::string("a tensor of type ") + c10::toString(output.scalar_type()),
+                       "a floating-point type");
   if (finite == Finite::unchecked) return;
-  // The sum of absolute values is finite exactly when no element is NaN or infinite, short of overflow: one pass without
-  // a mask in memory; only a suspicious sum is looked at closely.
+  // The sum of absolute values is finite exactly when no element is NaN or infinite, short of overflow: one pass
+  // without a mask in memory; only a suspicious sum is looked at closely.
   const at::Tensor values = output.detach();
   if (values.numel() == 0 || std::isfinite(values.abs().sum().item<double>())) return;
   const int64_t nans = values.isnan().sum().item<int64_t>(), infinities = values.isinf().sum().item<int64_t>();
   if (nans + infinities == 0) return;
-  contract_violation(component, name, fmt::format("{} NaN and {} infinite of {} numbers", nans, infinities, values.numel()),
+  contract_violation(component, name,
+                     fmt::format("{} NaN and {} infinite of {} numbers", nans, infinities, values.numel()),
                      "finite numbers");
 }
 

@@ -83,7 +83,8 @@ double refine(RetrievalModel& model, at::Tensor& scores, const Representation& q
     for (size_t begin = 0; begin < items.size(); begin += static_cast<size_t>(chunk)) {
       const size_t count = std::min(items.size() - begin, static_cast<size_t>(chunk));
       const Representation candidates = select_rows(gallery, std::span(items).subspan(begin, count), model.device());
-      const at::Tensor own = at::zeros({static_cast<int64_t>(count)}, at::TensorOptions().dtype(at::kLong).device(model.device()));
+      const at::Tensor own =
+          at::zeros({static_cast<int64_t>(count)}, at::TensorOptions().dtype(at::kLong).device(model.device()));
       const at::Tensor other = at::arange(static_cast<int64_t>(count), own.options());
       const at::Tensor pairs = images_are_queries ? at::stack({own, other}, 1) : at::stack({other, own}, 1);
       const at::Tensor made = model.interaction().call("score_pairs", [&](Interaction& interaction) {

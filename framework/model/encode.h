@@ -23,8 +23,9 @@ struct SplitScores {
   double i2t_shortlist_recall = 0, t2i_shortlist_recall = 0;
 };
 
-/// Cosine of all pairs; with an interaction, plus weight x interaction on each direction's own shortlist (all items tied
-/// with its last are on it), other pairs below it in embedding order. A query's scores never depend on other queries.
+/// Cosine of all pairs; with an interaction, plus weight x interaction on each direction's own shortlist (all items
+/// tied with its last are on it), other pairs below it in embedding order. A query's scores never depend on other
+/// queries.
 SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, int64_t chunk,
                         const RunReport& report);
 

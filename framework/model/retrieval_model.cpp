@@ -34,8 +34,11 @@ void seed_for(int64_t seed, const std::string& name) {
 
 const at::Tensor& part_of(const Representation& representation, const char* name) {
   const std::string_view part(name);
-  return part == "global" ? representation.global : part == "tokens" ? representation.tokens
-       : part == "nodes"  ? representation.nodes  : part == "local"  ? representation.local : representation.embedding;
+  return part == "global"   ? representation.global
+         : part == "tokens" ? representation.tokens
+         : part == "nodes"  ? representation.nodes
+         : part == "local"  ? representation.local
+                            : representation.embedding;
 }
 
 }  // namespace
@@ -92,8 +95,10 @@ void RetrievalModel::restore(const ExtraStates& states) {
     const auto found = states.find(name);
     return found == states.end() ? std::string() : found->second;
   };
-  image_encoder_.call("load_extra_state", [&](ImageEncoder& encoder) { encoder.load_extra_state(state_of("image.encoder")); });
-  text_encoder_.call("load_extra_state", [&](TextEncoder& encoder) { encoder.load_extra_state(state_of("text.encoder")); });
+  image_encoder_.call("load_extra_state",
+                      [&](ImageEncoder& encoder) { encoder.load_extra_state(state_of("image.encoder")); });
+  text_encoder_.call("load_extra_state",
+                     [&](TextEncoder& encoder) { encoder.load_extra_state(state_of("text.encoder")); });
   if (const std::string labels = state_of("labels"); !labels.empty()) labels_.load_state(labels);
   if (const std::string relations = state_of("relations"); !relations.empty()) relations_.load_state(relations);
   assemble();
@@ -166,7 +171,8 @@ void RetrievalModel::assemble() {
     const size_t s = index(side);
     inputs.side = side;
     seed_for(config_.seed, config_.fusion->pointer + "/" + side_name(side));
-    fusions_[s] = create<Fusion>(plugins_, config_.fusion->id, config_.fusion->params, &inputs, config_.fusion->pointer);
+    fusions_[s] =
+        create<Fusion>(plugins_, config_.fusion->id, config_.fusion->params, &inputs, config_.fusion->pointer);
     adopt(*sides[s], "fusion", std::string(side_name(side)) + ".fusion", fusions_[s], *config_.fusion);
     const Parts reads = fusions_[s].get().reads();
     check_reads(fusions_[s].ref(), reads, widths_[s], side);
@@ -202,9 +208,10 @@ void RetrievalModel::check_reads(const ComponentRef& reader, const Parts& reads,
   const auto check = [&](bool read, int64_t width, const char* part, const char* pointer,
                          const std::optional<ComponentConfig>& maker) {
     if (!read || width > 0) return;
-    throw InputError(fmt::format("{}: reads `{}` of the {} side, but {}", reader.where(), part, side_name(side),
-                                 maker ? fmt::format("{} ({} {}) does not make it", maker->pointer, maker->kind, maker->id)
-                                       : fmt::format("nothing makes it; add /model/{}/{}", side_name(side), pointer)));
+    throw InputError(
+        fmt::format("{}: reads `{}` of the {} side, but {}", reader.where(), part, side_name(side),
+                    maker ? fmt::format("{} ({} {}) does not make it", maker->pointer, maker->kind, maker->id)
+                          : fmt::format("nothing makes it; add /model/{}/{}", side_name(side), pointer)));
   };
   check(reads.global, made.global, "global", "encoder", config.encoder);
   check(reads.tokens, made.tokens, "tokens", "encoder", config.encoder);
@@ -278,7 +285,8 @@ std::vector<RetrievalModel::ParameterGroup> RetrievalModel::parameter_groups() c
 
 bool RetrievalModel::encoder_is_frozen(Side side) const {
   const ComponentConfig& part = *side_config(side).encoder;
-  const ModelComponent& encoder = side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
+  const ModelComponent& encoder =
+      side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
   return part.freeze || encoder.parameters().empty();
 }
 
@@ -300,7 +308,8 @@ Representation RetrievalModel::checked_encoder_output(Side side, Representation 
 
 Representation RetrievalModel::encode_images(const at::Tensor& images) {
   const at::AutoGradMode gradients(at::GradMode::is_enabled() && !encoder_is_frozen(Side::image));
-  Representation output = image_encoder_.call("forward", [&](ImageEncoder& encoder) { return encoder.forward(images); });
+  Representation output =
+      image_encoder_.call("forward", [&](ImageEncoder& encoder) { return encoder.forward(images); });
   return checked_encoder_output(Side::image, std::move(output), images.size(0));
 }
 
@@ -313,19 +322,23 @@ Representation RetrievalModel::encode_texts(const TokenBatch& tokens) {
 void RetrievalModel::complete(Side side, Representation& representation, const GraphBatch& graphs) {
   const size_t s = index(side);
   const Finite finite = training_ ? Finite::unchecked : Finite::required;
-  int64_t batch = representation.global.defined() ? representation.global.size(0)
-                  : representation.tokens.defined() ? representation.tokens.size(0) : -1;
+  int64_t batch = representation.global.defined()   ? representation.global.size(0)
+                  : representation.tokens.defined() ? representation.tokens.size(0)
+                                                    : -1;
   if (graph_encoders_[s]) {
     batch = graphs.mask.size(0);
-    Representation made = graph_encoders_[s].call("forward", [&](GraphEncoder& encoder) { return encoder.forward(graphs); });
+    Representation made =
+        graph_encoders_[s].call("forward", [&](GraphEncoder& encoder) { return encoder.forward(graphs); });
     const ComponentRef& ref = graph_encoders_[s].ref();
-    if (widths_[s].nodes > 0) check_output(ref, "nodes", made.nodes, {batch, graphs.mask.size(1), widths_[s].nodes}, true, finite);
+    if (widths_[s].nodes > 0)
+      check_output(ref, "nodes", made.nodes, {batch, graphs.mask.size(1), widths_[s].nodes}, true, finite);
     if (widths_[s].local > 0) check_output(ref, "local", made.local, {batch, widths_[s].local}, true, finite);
     representation.nodes = made.nodes;
     representation.node_mask = made.node_mask.defined() ? made.node_mask : graphs.mask;
     representation.local = made.local;
   }
-  representation.embedding = fusions_[s].call("forward", [&](Fusion& fusion) { return fusion.forward(representation); });
+  representation.embedding =
+      fusions_[s].call("forward", [&](Fusion& fusion) { return fusion.forward(representation); });
   check_output(fusions_[s].ref(), "embedding", representation.embedding, {batch, config_.embed_dim}, true, finite);
 }
 
@@ -348,7 +361,8 @@ at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
     });
     check_output(interaction_.ref(), "scores", scores, {size * (1 + k)}, true, Finite::unchecked);
     // A row can have fewer than k negatives; places filled by a masked pair leave the softmax.
-    const at::Tensor missing = at::cat({at::zeros({size, 1}, values.options().dtype(at::kBool)), values == -INFINITY}, 1);
+    const at::Tensor missing =
+        at::cat({at::zeros({size, 1}, values.options().dtype(at::kBool)), values == -INFINITY}, 1);
     const at::Tensor logits = (scores.view({size, 1 + k}) / part.temperature).masked_fill(missing, -INFINITY);
     return -logits.log_softmax(1).select(1, 0).mean();
   };
@@ -396,8 +410,8 @@ void RetrievalModel::find_fault(const LossInput& batch) const {
 
 namespace {
 
-/// Component, parameters, plugin and the content of every file that a parameter names. Files beside it with the same stem
-/// count too: a Darknet network is two files, of which a config may name one.
+/// Component, parameters, plugin and the content of every file that a parameter names. Files beside it with the same
+/// stem count too: a Darknet network is two files, of which a config may name one.
 void add_identity(Hasher& hasher, const ComponentConfig& config, PluginHost& plugins) {
   const Component& component = plugins.find(config.kind, config.id);
   hasher.add(std::string_view(config.kind)).add(std::string_view(config.id));
@@ -424,7 +438,8 @@ void add_identity(Hasher& hasher, const ComponentConfig& config, PluginHost& plu
 std::string RetrievalModel::encoder_identity(Side side) const {
   Hasher hasher;
   add_identity(hasher, *side_config(side).encoder, plugins_);
-  const ModelComponent& encoder = side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
+  const ModelComponent& encoder =
+      side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
   TensorMap tensors;
   for (const auto& item : encoder.named_parameters()) tensors[item.key()] = item.value();
   for (const auto& item : encoder.named_buffers()) tensors[item.key()] = item.value();
@@ -432,9 +447,9 @@ std::string RetrievalModel::encoder_identity(Side side) const {
   hasher.add(std::string_view(encoder.extra_state()));
   if (side == Side::image) {
     const ImageInput input = image_input();
-    hasher.add(std::string_view(fmt::format("{}x{} {} {} {} {}", input.height, input.width, static_cast<int>(input.resize),
-                                            static_cast<int>(input.interpolation), fmt::join(input.mean, ","),
-                                            fmt::join(input.std, ","))));
+    hasher.add(std::string_view(fmt::format("{}x{} {} {} {} {}", input.height, input.width,
+                                            static_cast<int>(input.resize), static_cast<int>(input.interpolation),
+                                            fmt::join(input.mean, ","), fmt::join(input.std, ","))));
   }
   return hasher.hex();
 }

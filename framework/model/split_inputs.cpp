@@ -47,9 +47,9 @@ Representation concatenate(const std::vector<Representation>& parts) {
     if (part.global.defined()) globals.push_back(part.global);
     if (!part.tokens.defined()) continue;
     tokens.push_back(pad_tokens(part.tokens, length));
-    const at::Tensor mask = part.token_mask.defined()
-                                ? part.token_mask
-                                : at::ones({part.tokens.size(0), part.tokens.size(1)}, part.tokens.options().dtype(at::kBool));
+    const at::Tensor mask = part.token_mask.defined() ? part.token_mask
+                                                      : at::ones({part.tokens.size(0), part.tokens.size(1)},
+                                                                 part.tokens.options().dtype(at::kBool));
     if (masked) masks.push_back(pad_tokens(mask, length));
   }
   if (!globals.empty()) out.global = at::cat(globals);
@@ -76,8 +76,8 @@ Representation select_rows(const Representation& all, std::span<const int64_t> r
           select(all.node_mask), select(all.local),  select(all.embedding)};
 }
 
-SplitInputs::SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples, const FeatureCache& cache,
-                         const RunReport& report, const Options& options)
+SplitInputs::SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples,
+                         const FeatureCache& cache, const RunReport& report, const Options& options)
     : model_(model), split_(split), triples_(triples), cache_(cache), report_(report), options_(options) {
   for (const CaptionRecord& caption : split_.captions) caption_images_.push_back(caption.image);
 }
@@ -99,8 +99,11 @@ std::vector<Object> SplitInputs::objects_of(int64_t image) const {
 }
 
 void SplitInputs::detect_objects() {
-  const std::string key = Hasher().add(std::string_view("objects")).add(std::string_view(model_.graph_identity(Side::image)))
-                              .add(std::string_view(images_hash())).hex();
+  const std::string key = Hasher()
+                              .add(std::string_view("objects"))
+                              .add(std::string_view(model_.graph_identity(Side::image)))
+                              .add(std::string_view(images_hash()))
+                              .hex();
   if (const auto file = cache_.find(key)) {
     const auto bytes = file->at("objects").bytes;
     const Value lists = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file->path().string());
@@ -142,7 +145,8 @@ void SplitInputs::build_image_graphs() {
       static_cast<int>(options_.workers), 64);
   while (auto graph = graphs.next()) {
     image_graphs_.push_back(std::move(*graph));
-    report_.progress("graphs of " + split_.name, static_cast<int64_t>(image_graphs_.size()), image_count(), "images", "");
+    report_.progress("graphs of " + split_.name, static_cast<int64_t>(image_graphs_.size()), image_count(), "images",
+                     "");
   }
 }
 
@@ -207,7 +211,9 @@ Representation SplitInputs::cached(const std::string& key, const std::string& wh
     if (!part.defined()) return;
     alive.push_back(part.contiguous());
     const at::Tensor& flat = alive.back();
-    entries[name] = {flat.scalar_type() == at::kBool ? "BOOL" : flat.scalar_type() == at::kDouble ? "F64" : "F32",
+    entries[name] = {flat.scalar_type() == at::kBool     ? "BOOL"
+                     : flat.scalar_type() == at::kDouble ? "F64"
+                                                         : "F32",
                      flat.sizes().vec(),
                      {static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())}};
   };
@@ -220,9 +226,12 @@ Representation SplitInputs::cached(const std::string& key, const std::string& wh
 
 void SplitInputs::prepare_images() {
   const Parts& reads = model_.reads();
-  const std::string key = Hasher().add(std::string_view("images")).add(std::string_view(model_.encoder_identity(Side::image)))
+  const std::string key = Hasher()
+                              .add(std::string_view("images"))
+                              .add(std::string_view(model_.encoder_identity(Side::image)))
                               .add(std::string_view(images_hash()))
-                              .add(std::string_view(fmt::format("{}{}", reads.global, reads.tokens))).hex();
+                              .add(std::string_view(fmt::format("{}{}", reads.global, reads.tokens)))
+                              .hex();
   image_features_ = cached(key, "image features of " + split_.name, image_count(), [&] {
     at::NoGradGuard no_grad;
     model_.train(false);
@@ -240,7 +249,8 @@ void SplitInputs::prepare_images() {
 void SplitInputs::prepare_texts() {
   Hasher hasher;
   hasher.add(std::string_view("texts")).add(std::string_view(model_.encoder_identity(Side::text)));
-  for (const std::vector<int64_t>& tokens : text_tokens_) hasher.add(std::as_bytes(std::span(tokens))).add(std::string_view("."));
+  for (const std::vector<int64_t>& tokens : text_tokens_)
+    hasher.add(std::as_bytes(std::span(tokens))).add(std::string_view("."));
   hasher.add(std::string_view(fmt::format("{}{}", model_.reads().global, model_.reads().tokens)));
   text_features_ = cached(hasher.hex(), "text features of " + split_.name, text_count(), [&] {
     at::NoGradGuard no_grad;

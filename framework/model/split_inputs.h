@@ -53,7 +53,8 @@ class SplitInputs {
   Representation encode_texts(std::span<const int64_t> texts);
   GraphBatch graphs(Side side, std::span<const int64_t> items) const;
   /// Decodes images in the order given, in worker threads.
-  std::unique_ptr<ImageLoader> load_images(std::span<const int64_t> images, int64_t batch_size, int64_t first_batch) const;
+  std::unique_ptr<ImageLoader> load_images(std::span<const int64_t> images, int64_t batch_size,
+                                           int64_t first_batch) const;
   at::Tensor pixels(const ImageBatch& batch) const;
 
  private:
@@ -74,10 +75,10 @@ class SplitInputs {
   const RunReport& report_;
   Options options_;
 
-  std::vector<Graph> image_graphs_, text_graphs_;       // per image, per caption
-  std::vector<std::vector<Object>> detected_;           // per image, where a detector makes the objects
-  std::vector<std::vector<int64_t>> text_tokens_;       // per distinct text
-  std::vector<int64_t> text_captions_;                  // a caption of each distinct text
+  std::vector<Graph> image_graphs_, text_graphs_;  // per image, per caption
+  std::vector<std::vector<Object>> detected_;      // per image, where a detector makes the objects
+  std::vector<std::vector<int64_t>> text_tokens_;  // per distinct text
+  std::vector<int64_t> text_captions_;             // a caption of each distinct text
   std::vector<int64_t> caption_texts_, caption_images_, caption_tokens_;
   Representation image_features_, text_features_;       // of frozen encoders
   std::vector<std::unique_ptr<SafetensorsFile>> open_;  // keeps mapped features alive

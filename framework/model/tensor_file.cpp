@@ -13,7 +13,7 @@ struct DtypeName {
   const char* name;
   at::ScalarType type;
 };
-constexpr DtypeName dtypes[] = {{"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
+constexpr DtypeName dtypes[] = {{"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
                                 {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
                                 {"U8", at::kByte},    {"BOOL", at::kBool}};
 
@@ -43,7 +43,8 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors,
 at::Tensor view_tensor(const TensorEntry& entry) {
   for (const DtypeName& dtype : dtypes)
     if (entry.dtype == dtype.name)
-      return at::from_blob(const_cast<std::byte*>(entry.bytes.data()), entry.shape, at::TensorOptions().dtype(dtype.type));
+      return at::from_blob(const_cast<std::byte*>(entry.bytes.data()), entry.shape,
+                           at::TensorOptions().dtype(dtype.type));
   throw InputError(fmt::format("tensors of type {} are not supported", entry.dtype));
 }
 
@@ -57,7 +58,8 @@ std::string hash_tensors(const TensorMap& tensors) {
   Hasher hasher;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor flat = tensor.detach().cpu().contiguous();
-    hasher.add(std::string_view(name)).add(std::string_view(fmt::format("{}{}", dtype_name(flat.scalar_type()), fmt::join(flat.sizes(), ","))));
+    hasher.add(std::string_view(name))
+        .add(std::string_view(fmt::format("{}{}", dtype_name(flat.scalar_type()), fmt::join(flat.sizes(), ","))));
     hasher.add(bytes_of(flat));
   }
   return hasher.hex();

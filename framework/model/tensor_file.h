@@ -14,7 +14,8 @@ namespace orbweaver {
 using TensorMap = std::map<std::string, at::Tensor>;
 
 /// Written atomically; tensors are brought to the CPU and made contiguous.
-void save_tensors(const std::filesystem::path& path, const TensorMap& tensors, const std::map<std::string, std::string>& metadata);
+void save_tensors(const std::filesystem::path& path, const TensorMap& tensors,
+                  const std::map<std::string, std::string>& metadata);
 
 /// A view of an entry's bytes; valid while its file is open. Not to be written to.
 at::Tensor view_tensor(const TensorEntry& entry);

@@ -14,9 +14,11 @@ Synonyms read_table(const Value& file, std::string_view key, const std::string& 
   Synonyms out;
   const Value* table = file.find(key);
   if (!table) return out;
-  if (!table->is_object()) throw InputError(fmt::format("{}: /{}: is {}, expected an object", source, key, brief(*table)));
+  if (!table->is_object())
+    throw InputError(fmt::format("{}: /{}: is {}, expected an object", source, key, brief(*table)));
   for (const auto& [name, words] : table->as_object()) {
-    if (!words.is_list()) throw InputError(fmt::format("{}: /{}/{}: is {}, expected a list", source, key, name, brief(words)));
+    if (!words.is_list())
+      throw InputError(fmt::format("{}: /{}/{}: is {}, expected a list", source, key, name, brief(words)));
     for (const Value& word : words.as_list()) {
       const auto [place, added] = out.emplace(word.as_string(), name);
       if (!added && place->second != name)

@@ -31,7 +31,8 @@ void check_offsets(const ComponentRef& component, const Rankings& rankings, int6
   if (rankings.items.size() != rankings.scores.size())
     fail(fmt::format("{} items and {} scores", count, rankings.scores.size()), "as many scores as items");
   if (offsets.front() != 0 || offsets.back() != count)
-    fail(fmt::format("offsets from {} to {}", offsets.front(), offsets.back()), fmt::format("from 0 to its {} items", count));
+    fail(fmt::format("offsets from {} to {}", offsets.front(), offsets.back()),
+         fmt::format("from 0 to its {} items", count));
   if (const auto fall = std::is_sorted_until(offsets.begin(), offsets.end()); fall != offsets.end())
     fail(fmt::format("offset {} after {}", *fall, *(fall - 1)), "ascending offsets");
 }
@@ -39,7 +40,8 @@ void check_offsets(const ComponentRef& component, const Rankings& rankings, int6
 template <class View>
 Graph build_checked(const Hosted<GraphBuilder>& builder, const View& view) {
   Graph graph = builder.call("build", [&](GraphBuilder& component) { return component.build(view); });
-  check_graph(builder.ref(), graph, builder.call("feature_width", [](GraphBuilder& component) { return component.feature_width(); }));
+  check_graph(builder.ref(), graph,
+              builder.call("feature_width", [](GraphBuilder& component) { return component.feature_width(); }));
   return graph;
 }
 
@@ -50,8 +52,10 @@ std::string one_line(std::string text) {
   std::string line;
   for (const char c : text) {
     const bool is_space = c == '\n' || c == '\r' || c == '\t' || c == ' ';
-    if (!is_space) line += c;
-    else if (!line.empty() && line.back() != ' ') line += ' ';
+    if (!is_space)
+      line += c;
+    else if (!line.empty() && line.back() != ' ')
+      line += ' ';
   }
   while (!line.empty() && line.back() == ' ') line.pop_back();
   return line;
@@ -62,7 +66,9 @@ std::string ComponentRef::where() const {
 }
 
 void rethrow_from(const ComponentRef& component, const char* call) {
-  const auto text = [&](const std::string& reason) { return fmt::format("{}: {}: {}", component.where(), call, one_line(reason)); };
+  const auto text = [&](const std::string& reason) {
+    return fmt::format("{}: {}: {}", component.where(), call, one_line(reason));
+  };
   try {
     throw;
   } catch (const InputError& error) {
@@ -99,7 +105,8 @@ std::shared_ptr<void> create_component(PluginHost& host, const std::string& kind
   // The configuration was validated as a whole; a caller that assembles parameters itself gets the same check.
   if (const auto problems = validate(component->parameters, given, pointer); !problems.empty())
     throw InputError(fmt::format("{}: {} ({} {})", problems.front().pointer, problems.front().message, kind, id));
-  if (is_model_kind(kind) && inputs == nullptr) throw Error(ref.where() + ": a component of the model plane needs inputs");
+  if (is_model_kind(kind) && inputs == nullptr)
+    throw Error(ref.where() + ": a component of the model plane needs inputs");
   std::shared_ptr<void> made;
   try {
     made = component->make(given, inputs);
@@ -111,7 +118,9 @@ std::shared_ptr<void> create_component(PluginHost& host, const std::string& kind
 }
 
 Graph build_graph(const Hosted<GraphBuilder>& builder, const Scene& scene) { return build_checked(builder, scene); }
-Graph build_graph(const Hosted<GraphBuilder>& builder, const Caption& caption) { return build_checked(builder, caption); }
+Graph build_graph(const Hosted<GraphBuilder>& builder, const Caption& caption) {
+  return build_checked(builder, caption);
+}
 
 std::vector<Object> detect(const Hosted<Detector>& detector, const ImageView& image) {
   std::vector<Object> objects = detector.call("detect", [&](Detector& component) { return component.detect(image); });
@@ -128,7 +137,8 @@ Rankings rerank(const Hosted<Reranker>& reranker, const RerankInput& input) {
 Rankings rerank_candidates(const Hosted<Reranker>& reranker, const CandidateInput& input) {
   Rankings rankings =
       reranker.call("rerank_candidates", [&](Reranker& component) { return component.rerank_candidates(input); });
-  check_rankings(reranker.ref(), rankings, input.candidates.query_count(), static_cast<int64_t>(input.column_sums.size()));
+  check_rankings(reranker.ref(), rankings, input.candidates.query_count(),
+                 static_cast<int64_t>(input.column_sums.size()));
   return rankings;
 }
 
@@ -161,7 +171,8 @@ void check_objects(const ComponentRef& component, const std::vector<Object>& obj
                         std::isfinite(object.height) && std::isfinite(object.angle);
     if (!finite || object.width <= 0 || object.height <= 0)
       fail(fmt::format("centre ({}, {}), size {} x {}, angle {}", object.cx, object.cy, object.width, object.height,
-                       object.angle), "finite numbers and positive sizes");
+                       object.angle),
+           "finite numbers and positive sizes");
     if (!(object.probability >= 0 && object.probability <= 1))
       fail(fmt::format("probability {}", object.probability), "one in [0, 1]");
     for (const Attribute& attribute : object.attributes)

@@ -127,8 +127,7 @@ class ElfFile {
 
   void read_sections() {
     for (unsigned i = 0; i < header_.e_shnum; ++i)
-      sections_.push_back(
-          read<Elf64_Shdr>(header_.e_shoff + uint64_t{i} * header_.e_shentsize, "its section table"));
+      sections_.push_back(read<Elf64_Shdr>(header_.e_shoff + uint64_t{i} * header_.e_shentsize, "its section table"));
   }
 
   std::span<const std::byte> content(const Elf64_Shdr& section) const {
@@ -180,8 +179,10 @@ PluginManifest parse_manifest(const fs::path& file, std::span<const std::byte> b
   const size_t count = std::min(bytes.size(), sizeof raw);
   if (count > 0) std::memcpy(&raw, bytes.data(), count);
   if (text_of(raw.magic) != ORBWEAVER_MANIFEST_MAGIC)
-    throw InputError(fmt::format("{}: its manifest does not start with {}; build it with ORBWEAVER_PLUGIN of "
-                                 "orbweaver/plugin.h", file.string(), ORBWEAVER_MANIFEST_MAGIC));
+    throw InputError(
+        fmt::format("{}: its manifest does not start with {}; build it with ORBWEAVER_PLUGIN of "
+                    "orbweaver/plugin.h",
+                    file.string(), ORBWEAVER_MANIFEST_MAGIC));
   if (raw.size < first_size || raw.size > bytes.size())
     throw InputError(fmt::format("{}: its manifest says that it has {} bytes, expected {} to {}; build it again",
                                  file.string(), raw.size, first_size, bytes.size()));
@@ -208,7 +209,8 @@ bool is_torch_library(const std::string& name) {
 /// The file that the loader would take from these folders, if it is in one of them.
 std::optional<fs::path> find_in(const std::vector<fs::path>& folders, const std::string& name) {
   std::error_code ignored;
-  if (name.find('/') != std::string::npos) return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
+  if (name.find('/') != std::string::npos)
+    return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
   for (const fs::path& folder : folders)
     if (fs::exists(folder / name, ignored)) return folder / name;
   return std::nullopt;
@@ -301,9 +303,11 @@ std::string sanitizer_text(const PluginManifest& manifest) {
 
 void check_build(const PluginManifest& plugin, const PluginManifest& host, std::vector<Mismatch>& out) {
   if (plugin.cxx11_abi != host.cxx11_abi)
-    out.push_back({"string ABI (_GLIBCXX_USE_CXX11_ABI)", std::to_string(plugin.cxx11_abi), std::to_string(host.cxx11_abi)});
+    out.push_back(
+        {"string ABI (_GLIBCXX_USE_CXX11_ABI)", std::to_string(plugin.cxx11_abi), std::to_string(host.cxx11_abi)});
   if (plugin.glibcxx_debug != host.glibcxx_debug)
-    out.push_back({"debug mode (_GLIBCXX_DEBUG)", plugin.glibcxx_debug ? "on" : "off", host.glibcxx_debug ? "on" : "off"});
+    out.push_back(
+        {"debug mode (_GLIBCXX_DEBUG)", plugin.glibcxx_debug ? "on" : "off", host.glibcxx_debug ? "on" : "off"});
   if (sanitizer_text(plugin) != sanitizer_text(host))
     out.push_back({"sanitizer", sanitizer_text(plugin), sanitizer_text(host)});
 }
@@ -379,9 +383,10 @@ PluginFacts read_plugin_facts(const fs::path& file) {
   const ElfFile elf(file);
   const auto section = elf.section(ORBWEAVER_MANIFEST_SECTION);
   if (section.empty())
-    throw InputError(fmt::format("{}: has no Orbweaver manifest (section {}); put ORBWEAVER_PLUGIN of "
-                                 "orbweaver/plugin.h into one of its sources, or move the file away",
-                                 file.string(), ORBWEAVER_MANIFEST_SECTION));
+    throw InputError(
+        fmt::format("{}: has no Orbweaver manifest (section {}); put ORBWEAVER_PLUGIN of "
+                    "orbweaver/plugin.h into one of its sources, or move the file away",
+                    file.string(), ORBWEAVER_MANIFEST_SECTION));
   return {elf.shared_library(), parse_manifest(file, section)};
 }
 

@@ -53,7 +53,7 @@ struct HostFacts {
   PluginManifest manifest;
   std::vector<std::filesystem::path> loaded;  ///< files of the shared libraries in this process
   std::vector<SharedLibrary> loaded_torch;    ///< those of them that belong to LibTorch
-  std::filesystem::path prefix;               ///< where this Orbweaver is installed or built: <prefix>/lib/liborbweaver.so
+  std::filesystem::path prefix;  ///< where this Orbweaver is installed or built: <prefix>/lib/liborbweaver.so
 };
 
 HostFacts host_facts();
@@ -70,10 +70,10 @@ struct Mismatch {
 
 /// The staged gate: every mismatch at once, none when the plugin may be loaded.
 ///
-/// Refused are: a name other than the file's (orbw_NAME.so); another SDK major, a newer minor, any other minor while the
-/// major is 0; another string ABI, debug mode or sanitizer; and for a plugin that needs LibTorch (directly or through a
-/// library found by its run path) another LibTorch major.minor, or a LibTorch library file that this process has not
-/// loaded: two LibTorches in one process abort inside dlopen.
+/// Refused are: a name other than the file's (orbw_NAME.so); another SDK major, a newer minor, any other minor while
+/// the major is 0; another string ABI, debug mode or sanitizer; and for a plugin that needs LibTorch (directly or
+/// through a library found by its run path) another LibTorch major.minor, or a LibTorch library file that this process
+/// has not loaded: two LibTorches in one process abort inside dlopen.
 std::vector<Mismatch> check_gate(const PluginFacts& plugin, const HostFacts& host);
 
 /// "FILE: refused: SDK version: plugin 0.2, host 0.1; ...; rebuild it: cmake ..." on one line.

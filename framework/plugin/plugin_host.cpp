@@ -62,7 +62,7 @@ std::string with_demangled_symbol(std::string text) {
 }
 
 /// The text without the file's name in front.
-std::string without_file(std::string text, const fs::path& file) {
+std::string without_file(const std::string& text, const fs::path& file) {
   const std::string name = file.string() + ": ";
   return text.starts_with(name) ? text.substr(name.size()) : text;
 }
@@ -85,7 +85,8 @@ void check_component(const fs::path& file, const Component& component, const std
     throw InputError(fmt::format("{}: registers a {} with the id \"{}\", expected lower-case letters, digits and _",
                                  file.string(), component.kind, component.id));
   if (!component.make)
-    throw InputError(fmt::format("{}: registers {} {} without a way to make it", file.string(), component.kind, component.id));
+    throw InputError(
+        fmt::format("{}: registers {} {} without a way to make it", file.string(), component.kind, component.id));
   for (const Component& other : earlier)
     if (other.kind == component.kind && other.id == component.id)
       throw InputError(fmt::format("{}: registers {} {} twice", file.string(), component.kind, component.id));
@@ -162,8 +163,7 @@ class LibraryTable {
     // The overload that throws: it alone carries the loader's reason.
     try {
       entry.library = std::make_unique<boost::dll::shared_library>(
-          boost::dll::fs::path(file.string()),
-          boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+          boost::dll::fs::path(file.string()), boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
     } catch (const std::exception& error) {
       throw InputError(fmt::format("{}: cannot be loaded: {}", file.string(), loader_reason(error.what(), file)));
     }
@@ -192,8 +192,10 @@ void check_duplicates(const LoadedPlugin& added, const std::vector<const LoadedP
 
 fs::path checked_folder(const fs::path& folder, const std::string& source) {
   if (folder.is_absolute()) return folder.lexically_normal();
-  throw InputError(fmt::format("{}: \"{}\" is relative, expected an absolute folder; plugins are never looked for "
-                               "relative to the working directory", source, folder.string()));
+  throw InputError(
+      fmt::format("{}: \"{}\" is relative, expected an absolute folder; plugins are never looked for "
+                  "relative to the working directory",
+                  source, folder.string()));
 }
 
 std::vector<fs::path> environment_folders() {
@@ -224,7 +226,8 @@ std::vector<fs::path> plugin_files_in(const fs::path& folder) {
 
 void check_explicit_file(const fs::path& file) {
   if (!file.is_absolute())
-    throw InputError(fmt::format("plugin \"{}\": is a relative path, expected a name (\"sog\") or an absolute path", file.string()));
+    throw InputError(
+        fmt::format("plugin \"{}\": is a relative path, expected a name (\"sog\") or an absolute path", file.string()));
   if (stem_of(file).empty())
     throw InputError(fmt::format("plugin \"{}\": expected a file name of the form orbw_NAME.so", file.string()));
 }
@@ -241,8 +244,9 @@ std::optional<PluginManifest> manifest_if_readable(const fs::path& file) {
 }  // namespace
 
 const std::vector<std::string>& component_kinds() {
-  static const std::vector<std::string> kinds = {"detector",      "graph_builder", "image_encoder", "text_encoder", "graph_encoder",
-                                                 "fusion",        "interaction",   "loss",          "reranker"};
+  static const std::vector<std::string> kinds = {"detector",     "graph_builder", "image_encoder",
+                                                 "text_encoder", "graph_encoder", "fusion",
+                                                 "interaction",  "loss",          "reranker"};
   return kinds;
 }
 
@@ -269,8 +273,9 @@ void PluginHost::load(const std::string& name_or_path) {
   }
   if (!is_stem(name_or_path)) {
     const std::string stem = stem_of(path);
-    throw InputError(fmt::format("plugin \"{}\": expected a name of lower-case letters, digits and _, or an absolute path{}",
-                                 name_or_path, stem.empty() ? "" : fmt::format("; did you mean \"{}\"?", stem)));
+    throw InputError(
+        fmt::format("plugin \"{}\": expected a name of lower-case letters, digits and _, or an absolute path{}",
+                    name_or_path, stem.empty() ? "" : fmt::format("; did you mean \"{}\"?", stem)));
   }
   const std::optional<fs::path> file = locate(name_or_path);
   if (!file) fail_to_find_library(name_or_path);
@@ -307,7 +312,8 @@ std::vector<PluginFile> PluginHost::list() const {
     try {
       const bool is_explicit = std::find(explicit_files_.begin(), explicit_files_.end(), file) != explicit_files_.end();
       if (!is_first && !is_explicit)
-        throw InputError(fmt::format("{}: not used: {} comes first in the search order", file.string(), first->second.string()));
+        throw InputError(
+            fmt::format("{}: not used: {} comes first in the search order", file.string(), first->second.string()));
       const LoadedPlugin& plugin = LibraryTable::instance().load(file);
       check_duplicates(plugin, accepted);
       accepted.push_back(&plugin);
@@ -359,7 +365,8 @@ void PluginHost::fail_to_find_library(const std::string& stem) const {
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());
   throw InputError(fmt::format("plugin \"{}\": no {} in the search order; tried {}; plugins that exist: {}{}", stem,
-                               file_name_of(stem), fmt::join(tried, ", "), quoted_list(known), suggestion(stem, known)));
+                               file_name_of(stem), fmt::join(tried, ", "), quoted_list(known),
+                               suggestion(stem, known)));
 }
 
 void PluginHost::fail_to_find_component(const std::string& kind, const std::string& id) const {
@@ -383,9 +390,9 @@ void PluginHost::fail_to_find_component(const std::string& kind, const std::stri
       if (component.kind == kind && std::find(known.begin(), known.end(), component.id) == known.end())
         known.push_back(component.id);
   if (!other_home.empty())
-    throw InputError(fmt::format("no {} \"{}\" in the listed plugins ({}) and no {}; it is in the plugin \"{}\": add that to \"plugins\"",
-                                 kind, id, searched.empty() ? "none" : fmt::format("{}", fmt::join(searched, ", ")),
-                                 file_name_of(id), other_home));
+    throw InputError(fmt::format(
+        "no {} \"{}\" in the listed plugins ({}) and no {}; it is in the plugin \"{}\": add that to \"plugins\"", kind,
+        id, searched.empty() ? "none" : fmt::format("{}", fmt::join(searched, ", ")), file_name_of(id), other_home));
   throw InputError(fmt::format("no {0} \"{1}\": searched the plugins {2}, then {3}; known {0} ids: {4}{5}", kind, id,
                                quoted_list(searched), file_name_of(id), quoted_list(known), suggestion(id, known)));
 }

@@ -54,7 +54,8 @@ class PluginHost {
   PluginHost() : PluginHost(Options{}) {}
 
   /// Loads a plugin by name ("sog") or absolute path; nothing happens when this host has it already.
-  /// @throws InputError with the full reason: every path tried and the names that exist; every mismatch of the gate; the
+  /// @throws InputError with the full reason: every path tried and the names that exist; every mismatch of the gate;
+  /// the
   ///         loader's own words; what registration threw; a component id that another plugin has.
   void load(const std::string& name_or_path);
 

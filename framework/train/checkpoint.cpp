@@ -26,7 +26,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   const SafetensorsFile file(path);
   const auto facts = file.metadata().find(facts_key);
   if (facts == file.metadata().end())
-    throw InputError(fmt::format("{}: is no checkpoint of Orbweaver: its metadata has no \"{}\"", path.string(), facts_key));
+    throw InputError(
+        fmt::format("{}: is no checkpoint of Orbweaver: its metadata has no \"{}\"", path.string(), facts_key));
   Checkpoint out;
   out.facts = parse_json(facts->second, path.string());
   for (const auto& [key, state] : file.metadata())

@@ -21,7 +21,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 const Split& choose_split(const Dataset& dataset, const std::string& name, const fs::path& root) {
-  const Split* split = name == "train" ? &dataset.train : name == "val" ? &dataset.val : name == "test" ? &dataset.test : nullptr;
+  const Split* split = name == "train"  ? &dataset.train
+                       : name == "val"  ? &dataset.val
+                       : name == "test" ? &dataset.test
+                                        : nullptr;
   if (!split) throw InputError(fmt::format("--split: is \"{}\", expected train, val or test", name));
   if (split->captions.empty()) throw InputError(fmt::format("{}: has no {} split", root.string(), name));
   return *split;
@@ -37,7 +40,8 @@ std::vector<EvaluatedReranker> make_rerankers(const Config& config, PluginHost& 
   for (const ComponentConfig& part : config.rerankers) {
     const auto hosted = create<Reranker>(plugins, part.id, part.params, nullptr, part.pointer);
     needs_bank = needs_bank || hosted.get().needs().query_bank;
-    out.push_back({part.id, part.params, hosted.get().transductive(), [hosted](const RerankInput& input) { return rerank(hosted, input); }});
+    out.push_back({part.id, part.params, hosted.get().transductive(),
+                   [hosted](const RerankInput& input) { return rerank(hosted, input); }});
   }
   return out;
 }
@@ -51,7 +55,8 @@ Matrix<float> cosine(const at::Tensor& queries, const at::Tensor& gallery) {
 
 }  // namespace
 
-RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params, const RunReport& report) {
+RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params,
+                               const RunReport& report) {
   const EncodedSplit encoded = encode_split(model, inputs, params.batch_size, report);
   const SplitScores scores = score_split(model, inputs, encoded, params.chunk, report);
   const TwoWayRelevance relevant = relevance(inputs.caption_images(), inputs.image_count());
@@ -156,7 +161,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
     record["shortlist"]["t2i_recall"] = 100 * scores.t2i_shortlist_recall;
   }
   record["evaluation_seconds"] = seconds;
-  record["seconds_per_pair"] = seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
+  record["seconds_per_pair"] =
+      seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
   if (is_run && fs::exists(folder.record())) {

@@ -31,6 +31,7 @@ struct EvalResult {
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
 
 /// Strict metrics of a split, as validation during training needs them.
-RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params, const RunReport& report);
+RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params,
+                               const RunReport& report);
 
 }  // namespace orbweaver

@@ -18,12 +18,14 @@ Matrix<float> infer(const InferOptions& options, const RunReport& report) {
   const LoadedConfig loaded = load_config(options.run, options.overrides);
   const fs::path weights = options.checkpoint.empty() ? RunFolder(options.run).best() : options.checkpoint;
   if (!fs::exists(weights))
-    throw InputError(fmt::format("{}: does not exist; expected a run folder with a trained model, or --checkpoint FILE", weights.string()));
+    throw InputError(fmt::format("{}: does not exist; expected a run folder with a trained model, or --checkpoint FILE",
+                                 weights.string()));
 
   Split split;
   split.name = "input";
   for (const fs::path& file : options.images) {
-    if (const std::string fault = image_fault(file); !fault.empty()) throw InputError(fmt::format("{}: {}", file.string(), fault));
+    if (const std::string fault = image_fault(file); !fault.empty())
+      throw InputError(fmt::format("{}: {}", file.string(), fault));
     const fs::path objects = options.detections / (file.stem().string() + ".json");
     const bool known = !options.detections.empty() && fs::exists(objects);
     split.images.push_back({file.filename().string(), file, known ? objects : fs::path()});
@@ -37,7 +39,8 @@ Matrix<float> infer(const InferOptions& options, const RunReport& report) {
   model.load_state(checkpoint.model, weights.string());
   const FeatureCache no_cache({}, report.line);
   const TripleTable no_triples;
-  SplitInputs inputs(model, split, no_triples, no_cache, report, {loaded.config.eval.batch_size, loaded.config.train.workers});
+  SplitInputs inputs(model, split, no_triples, no_cache, report,
+                     {loaded.config.eval.batch_size, loaded.config.train.workers});
   inputs.build_graphs();
   inputs.prepare();
   const EncodedSplit encoded = encode_split(model, inputs, loaded.config.eval.batch_size, report);

@@ -34,7 +34,8 @@ std::string name_of(const std::string& parameter, const char* moment) {
 
 const at::Tensor& find(const TensorMap& state, const std::string& name, const std::string& source) {
   const auto found = state.find(name);
-  if (found == state.end()) throw InputError(fmt::format("{}: {} is missing: it is not a checkpoint of this optimiser", source, name));
+  if (found == state.end())
+    throw InputError(fmt::format("{}: {} is missing: it is not a checkpoint of this optimiser", source, name));
   return found->second;
 }
 

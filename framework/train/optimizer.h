@@ -24,7 +24,8 @@ class Optimizer {
   ~Optimizer();
 
   void zero_grad();
-  /// Clips (where asked for) and updates. @return the norm of all gradients before clipping, 0 where it is not computed.
+  /// Clips (where asked for) and updates. @return the norm of all gradients before clipping, 0 where it is not
+  /// computed.
   double step(double learning_rate);
 
   /// Moments as "optimizer/<parameter>/<moment>".

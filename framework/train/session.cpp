@@ -32,7 +32,8 @@ void set_up_torch(const Config& config) {
     throw InputError(fmt::format("/device: is \"{}\", expected cpu, cuda or cuda:N", config.device));
   }
   if (device.is_cuda()) {
-    if (!at::hasCUDA()) throw InputError(fmt::format("/device: is \"{}\", but this LibTorch has no usable GPU; use cpu", config.device));
+    if (!at::hasCUDA())
+      throw InputError(fmt::format("/device: is \"{}\", but this LibTorch has no usable GPU; use cpu", config.device));
     // cuBLAS is deterministic only with a fixed workspace.
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
   }
@@ -44,9 +45,11 @@ void set_up_torch(const Config& config) {
 Dataset open_dataset(const Config& config, const RunReport& report) {
   Dataset dataset = load_dataset(config.dataset);
   const std::string identity = hash_text(config.dataset.root.string()).substr(0, 16);
-  check_files(dataset, config.dataset, static_cast<int>(config.train.workers), config.cache / "files" / (identity + ".json"),
+  check_files(dataset, config.dataset, static_cast<int>(config.train.workers),
+              config.cache / "files" / (identity + ".json"),
               [&](int64_t done, int64_t total) { report.progress("checking images", done, total, "images", ""); });
-  for (const SkippedItem& item : dataset.skipped) report.line(fmt::format("skipped {}: {}", item.file.string(), item.reason));
+  for (const SkippedItem& item : dataset.skipped)
+    report.line(fmt::format("skipped {}: {}", item.file.string(), item.reason));
   return dataset;
 }
 

@@ -9,8 +9,8 @@
 #include <cmath>
 #include <optional>
 
-#include "framework/io/files.h"
 #include "framework/data/random.h"
+#include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/split_inputs.h"
 #include "framework/train/checkpoint.h"
@@ -36,10 +36,10 @@ std::string as_file_name(const std::string& text) {
 
 /// Where a run stands; everything that decides how it goes on.
 struct Progress {
-  int64_t epoch = 0;       // of the next step, from 0
-  int64_t batch = 0;       // of the next step within its epoch
-  int64_t step = 0;        // taken so far
-  double loss_sum = 0;     // of this epoch so far
+  int64_t epoch = 0;    // of the next step, from 0
+  int64_t batch = 0;    // of the next step within its epoch
+  int64_t step = 0;     // taken so far
+  double loss_sum = 0;  // of this epoch so far
   std::vector<std::pair<std::string, double>> part_sums;
   double best = -1;        // validation mR
   int64_t best_epoch = 0;  // from 1; 0: none yet
@@ -97,7 +97,10 @@ void differences(const Value& a, const Value& b, const std::string& pointer, std
 class Trainer {
  public:
   Trainer(LoadedConfig loaded, RunFolder folder, bool resume, const RunReport& report)
-      : plugins_(std::move(loaded.plugins)), config_(std::move(loaded.config)), folder_(std::move(folder)), outer_(report) {
+      : plugins_(std::move(loaded.plugins)),
+        config_(std::move(loaded.config)),
+        folder_(std::move(folder)),
+        outer_(report) {
     report_ = report;
     report_.line = [this](const std::string& text) {
       folder_.append_log(text);
@@ -129,7 +132,8 @@ class Trainer {
     if (dataset_.train.captions.empty())
       throw InputError(fmt::format("{}: has no training captions", config_.dataset.root.string()));
     if (dataset_.val.captions.empty())
-      throw InputError(fmt::format("{}: has no validation captions; the checkpoint is selected on them", config_.dataset.root.string()));
+      throw InputError(fmt::format("{}: has no validation captions; the checkpoint is selected on them",
+                                   config_.dataset.root.string()));
     data_hash_ = Hasher().add(std::string_view(dataset_.train.hash())).add(std::string_view(dataset_.val.hash())).hex();
     if (checkpoint && checkpoint->facts.at("data").as_string() != data_hash_)
       throw InputError(fmt::format("{}: was trained on other data than {} holds now; start a new run with --overwrite",
@@ -167,11 +171,13 @@ class Trainer {
       for (const auto& [name, tensor] : group.parameters) trainable += tensor.numel();
     steps_per_epoch_ = epoch_batches(0).size();
     if (steps_per_epoch_ == 0)
-      throw InputError(fmt::format("/train/batch_size: is {}, but there are only {} training captions; make it smaller or set "
-                                   "train.drop_last=false", config_.train.batch_size, train_->caption_count()));
-    report_.line(fmt::format("{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_,
-                             config_.train.threads,
-                             checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
+      throw InputError(
+          fmt::format("/train/batch_size: is {}, but there are only {} training captions; make it smaller or set "
+                      "train.drop_last=false",
+                      config_.train.batch_size, train_->caption_count()));
+    report_.line(fmt::format(
+        "{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_, config_.train.threads,
+        checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
   }
 
   EpochBatches epoch_batches(int64_t epoch) const {
@@ -186,7 +192,8 @@ class Trainer {
     if (!train_->images_are_cached()) {
       std::vector<int64_t> images;
       for (int64_t b = 0; b < batches.size(); ++b)
-        for (const int64_t caption : batches.batch(b)) images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
+        for (const int64_t caption : batches.batch(b))
+          images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
       loader = train_->load_images(images, config_.train.batch_size, progress_.batch);
     }
     if (progress_.batch == 0) {
@@ -219,8 +226,10 @@ class Trainer {
   }
 
   void step(std::span<const int64_t> captions, ImageLoader* loader) {
-    // Dropout and whatever else draws random numbers is a function of (seed, step): nothing to save, nothing to restore.
-    torch::manual_seed(Random(static_cast<uint64_t>(config_.seed), 0x5eed, static_cast<uint64_t>(progress_.step)).next() >> 1);
+    // Dropout and whatever else draws random numbers is a function of (seed, step): nothing to save, nothing to
+    // restore.
+    torch::manual_seed(
+        Random(static_cast<uint64_t>(config_.seed), 0x5eed, static_cast<uint64_t>(progress_.step)).next() >> 1);
     LossInput batch = make_batch(captions, loader);
     const RetrievalModel::BatchLoss loss = model_->loss(batch);
     const double value = loss.total.item<double>();
@@ -251,7 +260,9 @@ class Trainer {
     batch.text_graphs = train_->graphs(Side::text, texts);
     model_->complete(Side::image, batch.image, batch.image_graphs);
     model_->complete(Side::text, batch.text, batch.text_graphs);
-    const auto tensor = [&](const std::vector<int64_t>& numbers) { return at::tensor(numbers, at::kLong).to(model_->device()); };
+    const auto tensor = [&](const std::vector<int64_t>& numbers) {
+      return at::tensor(numbers, at::kLong).to(model_->device());
+    };
     batch.image_ids = tensor(images);
     batch.token_hashes = tensor(hashes);
     return batch;
@@ -280,9 +291,10 @@ class Trainer {
     } catch (const Error& error) {
       fault = error.what();
     }
-    const std::string text = fmt::format("the loss is {} at epoch {}, step {}; its batch is written to {}; first fault: {}; a smaller "
-                                         "train.lr or train.clip_norm may help", value, progress_.epoch + 1, progress_.step + 1,
-                                         file.string(), fault);
+    const std::string text = fmt::format(
+        "the loss is {} at epoch {}, step {}; its batch is written to {}; first fault: {}; a smaller "
+        "train.lr or train.clip_norm may help",
+        value, progress_.epoch + 1, progress_.step + 1, file.string(), fault);
     folder_.append_log(text);
     throw Error(text);
   }
@@ -397,8 +409,8 @@ void check_same_config(const RunFolder& folder, const Value& now) {
   std::vector<std::string> differing;
   differences(read_json(folder.config()), now, "", differing);
   if (differing.empty()) return;
-  throw InputError(fmt::format("{}: holds a run of another config: {}; use another --out, or --overwrite", folder.path().string(),
-                               fmt::join(differing, "; ")));
+  throw InputError(fmt::format("{}: holds a run of another config: {}; use another --out, or --overwrite",
+                               folder.path().string(), fmt::join(differing, "; ")));
 }
 
 }  // namespace
@@ -408,17 +420,20 @@ TrainResult train(const TrainOptions& options, const RunReport& report) {
   fs::path path = options.folder;
   if (path.empty() && fs::is_directory(options.config_or_run)) path = options.config_or_run;
   if (path.empty())
-    path = loaded.config.output /
-           fmt::format("{}-{}-s{}", as_file_name(loaded.config.name), as_file_name(loaded.config.dataset.name), loaded.config.seed);
+    path = loaded.config.output / fmt::format("{}-{}-s{}", as_file_name(loaded.config.name),
+                                              as_file_name(loaded.config.dataset.name), loaded.config.seed);
   const RunFolder folder(fs::absolute(path).lexically_normal());
   if (folder.started()) {
     if (options.overwrite) {
-      for (const fs::path& file : {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log()}) fs::remove(file);
+      for (const fs::path& file : {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log()})
+        fs::remove(file);
     } else if (options.resume) {
       check_same_config(folder, loaded.config.resolved);
     } else {
-      throw InputError(fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
-                                   "new one elsewhere", folder.path().string()));
+      throw InputError(
+          fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
+                      "new one elsewhere",
+                      folder.path().string()));
     }
   }
   write_atomically(folder.config(), to_json(loaded.config.resolved) + "\n");

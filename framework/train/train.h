@@ -26,10 +26,10 @@ struct TrainResult {
 
 /// Trains, selects the checkpoint by validation mR (strict ties), never by test, and writes a run folder.
 ///
-/// Repeatable: weights come from (seed, component), the order of samples from (seed, epoch), dropout from (seed, step), so
-/// a run that was killed and resumed ends with the same bytes as one that was not.
-/// @throws InputError on a wrong config or dataset, on a folder that holds another run; Error where the loss is not finite
-/// (the batch's items are written to <folder>/bad_batch.json).
+/// Repeatable: weights come from (seed, component), the order of samples from (seed, epoch), dropout from (seed, step),
+/// so a run that was killed and resumed ends with the same bytes as one that was not.
+/// @throws InputError on a wrong config or dataset, on a folder that holds another run; Error where the loss is not
+/// finite (the batch's items are written to <folder>/bad_batch.json).
 TrainResult train(const TrainOptions& options, const RunReport& report);
 
 }  // namespace orbweaver

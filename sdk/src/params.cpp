@@ -8,11 +8,14 @@ namespace orbweaver {
 inline namespace v1 {
 namespace {
 
-std::string number_text(double value) { return brief(value == std::floor(value) && std::abs(value) < 1e15
-                                                         ? Value(static_cast<int64_t>(value)) : Value(value)); }
+std::string number_text(double value) {
+  return brief(value == std::floor(value) && std::abs(value) < 1e15 ? Value(static_cast<int64_t>(value))
+                                                                    : Value(value));
+}
 
 std::string bounds_text(const FieldType& type) {
-  if (type.minimum && type.maximum) return " in [" + number_text(*type.minimum) + ", " + number_text(*type.maximum) + "]";
+  if (type.minimum && type.maximum)
+    return " in [" + number_text(*type.minimum) + ", " + number_text(*type.maximum) + "]";
   if (type.minimum) return " of at least " + number_text(*type.minimum);
   if (type.maximum) return " of at most " + number_text(*type.maximum);
   return "";
@@ -57,7 +60,8 @@ void check(const FieldType& type, const Value& value, const std::string& pointer
   } else if (type.base == FieldType::Base::list) {
     const Value::List& items = value.as_list();
     if (items.size() < type.min_items) report(found);
-    for (size_t i = 0; i < items.size(); ++i) check(*type.item, items[i], pointer + "/" + std::to_string(i), complete, problems);
+    for (size_t i = 0; i < items.size(); ++i)
+      check(*type.item, items[i], pointer + "/" + std::to_string(i), complete, problems);
   } else if (type.base == FieldType::Base::object) {
     for (Problem& problem : validate(*type.object, value, pointer, complete)) problems.push_back(std::move(problem));
   }
@@ -123,14 +127,15 @@ std::vector<Problem> validate(const Schema& schema, const Value& value, const st
       continue;
     }
     const std::string near = nearest_name(key, names);
-    const std::string hint = !near.empty()     ? "; did you mean \"" + near + "\"?"
-                             : names.empty()   ? "; there are none"
-                                               : "; known are " + joined(names);
+    const std::string hint = !near.empty()   ? "; did you mean \"" + near + "\"?"
+                             : names.empty() ? "; there are none"
+                                             : "; known are " + joined(names);
     problems.push_back({pointer + "/" + key, "unknown parameter" + hint});
   }
   for (const Field& field : schema.fields)
     if (complete && field.required && !value.find(field.name))
-      problems.push_back({pointer + "/" + field.name, "is missing, expected " + describe_type(field.type) + ": " + field.doc});
+      problems.push_back(
+          {pointer + "/" + field.name, "is missing, expected " + describe_type(field.type) + ": " + field.doc});
   return problems;
 }
 

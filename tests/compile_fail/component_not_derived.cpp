@@ -6,4 +6,6 @@ namespace {
 class Stranger {};
 }  // namespace
 
-ORBWEAVER_PLUGIN("stranger", "0.1.0", registrar) { registrar.add<orbweaver::GraphBuilder, Stranger>("stranger", "None of ours"); }
+ORBWEAVER_PLUGIN("stranger", "0.1.0", registrar) {
+  registrar.add<orbweaver::GraphBuilder, Stranger>("stranger", "None of ours");
+}

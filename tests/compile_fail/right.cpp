@@ -15,4 +15,6 @@ class Right final : public orbweaver::GraphBuilder {
 };
 }  // namespace
 
-ORBWEAVER_PLUGIN("right", "0.1.0", registrar) { registrar.add<orbweaver::GraphBuilder, Right>("right", "As it should be"); }
+ORBWEAVER_PLUGIN("right", "0.1.0", registrar) {
+  registrar.add<orbweaver::GraphBuilder, Right>("right", "As it should be");
+}

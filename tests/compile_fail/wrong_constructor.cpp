@@ -10,4 +10,6 @@ class NeedsMore final : public orbweaver::GraphBuilder {
 };
 }  // namespace
 
-ORBWEAVER_PLUGIN("needs_more", "0.1.0", registrar) { registrar.add<orbweaver::GraphBuilder, NeedsMore>("needs_more", "Too curious"); }
+ORBWEAVER_PLUGIN("needs_more", "0.1.0", registrar) {
+  registrar.add<orbweaver::GraphBuilder, NeedsMore>("needs_more", "Too curious");
+}

@@ -26,7 +26,8 @@ namespace orbweaver::testing {
 /// A process of the program, its output in files.
 class Command {
  public:
-  Command(const std::vector<std::string>& arguments, const std::filesystem::path& folder) : out_(folder / "stdout"), err_(folder / "stderr") {
+  Command(const std::vector<std::string>& arguments, const std::filesystem::path& folder)
+      : out_(folder / "stdout"), err_(folder / "stderr") {
     std::vector<std::string> words{ORBWEAVER_CLI};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
@@ -36,7 +37,8 @@ class Command {
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (posix_spawn(&pid_, ORBWEAVER_CLI, &files, nullptr, argv.data(), environ) != 0) ADD_FAILURE() << "cannot start " << ORBWEAVER_CLI;
+    if (posix_spawn(&pid_, ORBWEAVER_CLI, &files, nullptr, argv.data(), environ) != 0)
+      ADD_FAILURE() << "cannot start " << ORBWEAVER_CLI;
     posix_spawn_file_actions_destroy(&files);
   }
 
@@ -86,10 +88,15 @@ class CommandTest : public ::testing::Test {
 
   /// The demo's method, made small: seconds an epoch.
   std::vector<std::string> train_arguments(const std::filesystem::path& run) const {
-    return {"train", ORBWEAVER_SOURCE_DIR "/configs/methods/demo.json", "--out", run.string(),
-            "--set", "dataset.root=" + (shared_ / "data").string(), "--set", "cache=" + (shared_ / "cache").string(),
-            "--set", "train.epochs=3", "--set", "train.batch_size=16", "--set", "train.threads=1",
-            "--set", "train.checkpoint_every=0.2", "--set", "model.image.encoder.size=32",
+    return {"train", ORBWEAVER_SOURCE_DIR "/configs/methods/demo.json",
+            "--out", run.string(),
+            "--set", "dataset.root=" + (shared_ / "data").string(),
+            "--set", "cache=" + (shared_ / "cache").string(),
+            "--set", "train.epochs=3",
+            "--set", "train.batch_size=16",
+            "--set", "train.threads=1",
+            "--set", "train.checkpoint_every=0.5",
+            "--set", "model.image.encoder.size=32",
             "--set", "model.text.encoder.dropout=0.2"};
   }
   Command run(const std::vector<std::string>& arguments) const { return Command(arguments, folder_); }

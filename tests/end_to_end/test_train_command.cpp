@@ -50,7 +50,8 @@ TEST_F(Resume, AfterKill9WithinAnEpochEndsWithTheSameBytesAsTheRunThatWasNotKill
     ASSERT_TRUE(command.wait_until([&] { return epochs_finished(run) >= 1; })) << command.err();
     // Into the second epoch, past a checkpoint: one is written every few steps.
     const auto saved = fs::last_write_time(run / "last.safetensors");
-    ASSERT_TRUE(command.wait_until([&] { return fs::last_write_time(run / "last.safetensors") != saved; })) << command.err();
+    ASSERT_TRUE(command.wait_until([&] { return fs::last_write_time(run / "last.safetensors") != saved; }))
+        << command.err();
     command.send(SIGKILL);
     ASSERT_EQ(command.wait(), -SIGKILL);
   }
@@ -87,7 +88,8 @@ TEST_F(Resume, InterruptFinishesTheStepSavesAndSaysHowToGoOn) {
     ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
     command.send(SIGINT);
     EXPECT_EQ(command.wait(), 1);
-    EXPECT_NE(command.err().find("Continue with: orbweaver train " + run.string() + " --resume"), std::string::npos) << command.err();
+    EXPECT_NE(command.err().find("Continue with: orbweaver train " + run.string() + " --resume"), std::string::npos)
+        << command.err();
   }
   // As it said: the run folder alone is enough.
   Command command({"train", run.string(), "--resume"}, folder_);
@@ -113,25 +115,33 @@ class AfterTraining : public Resume {};
 
 TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
   const fs::path run_folder = undisturbed();
-  Command command({"eval", run_folder.string(), "--scores", (folder_ / "scores.npy").string(), "--trec", (folder_ / "trec").string()}, folder_);
+  Command command({"eval", run_folder.string(), "--scores", (folder_ / "scores.npy").string(), "--trec",
+                   (folder_ / "trec").string()},
+                  folder_);
   ASSERT_EQ(command.wait(), 0) << command.err();
   const std::string out = command.out();
-  for (const char* row : {"none", "identity", "multivariate", "cross_modal"}) EXPECT_NE(out.find(row), std::string::npos) << out;
-  for (const char* file : {"i2t.run", "i2t.qrels", "t2i.run", "t2i.qrels"}) EXPECT_TRUE(fs::exists(folder_ / "trec" / file));
+  for (const char* row : {"none", "identity", "multivariate", "cross_modal"})
+    EXPECT_NE(out.find(row), std::string::npos) << out;
+  for (const char* file : {"i2t.run", "i2t.qrels", "t2i.run", "t2i.qrels"})
+    EXPECT_TRUE(fs::exists(folder_ / "trec" / file));
   const Value record = read_json(run_folder / "record.json");
   EXPECT_TRUE(record.at("evaluations").find("test"));
 
   // The saved matrix gives the same metrics by way of the rerank command.
-  Command rerank({"rerank", (folder_ / "scores.npy").string(), "--captions-per-image", "5", "--use", "multivariate", "--json"}, folder_);
+  Command rerank(
+      {"rerank", (folder_ / "scores.npy").string(), "--captions-per-image", "5", "--use", "multivariate", "--json"},
+      folder_);
   ASSERT_EQ(rerank.wait(), 0) << rerank.err();
   const Value again = parse_json(rerank.out(), "rerank");
-  const double wanted = record.at("evaluations").at("test").at("rows").as_list().at(0).at("metrics").at("mR").as_double();
+  const double wanted =
+      record.at("evaluations").at("test").at("rows").as_list().at(0).at("metrics").at("mR").as_double();
   EXPECT_NEAR(again.at("rows").as_list().at(0).at("metrics").at("mR").as_double(), wanted, 1e-9);
 }
 
 TEST_F(AfterTraining, InferPrintsOneScoreForEachImageAndSentence) {
   const fs::path run_folder = undisturbed();
-  std::vector<std::string> arguments{"infer", run_folder.string(), "--json", "--texts", "two planes", "a river", "--images"};
+  std::vector<std::string> arguments{"infer",      run_folder.string(), "--json",  "--texts",
+                                     "two planes", "a river",           "--images"};
   for (const auto& entry : fs::directory_iterator(shared_ / "data" / "images"))
     if (arguments.size() < 10) arguments.push_back(entry.path().string());
   Command command(arguments, folder_);
@@ -142,7 +152,8 @@ TEST_F(AfterTraining, InferPrintsOneScoreForEachImageAndSentence) {
 }
 
 TEST_F(AfterTraining, PythonsSafetensorsLayoutHolds) {
-  // What the safetensors package checks: little-endian header length, JSON header, string metadata, data to the last byte.
+  // What the safetensors package checks: little-endian header length, JSON header, string metadata, data to the last
+  // byte.
   const fs::path run_folder = undisturbed();
   const std::string bytes = read_file(run_folder / "best.safetensors");
   uint64_t length = 0;

@@ -51,14 +51,16 @@ class RerankGolden : public ::testing::Test {
 
   std::vector<double> golden(const std::string& name) const { return reals(file_->at(name)); }
 
-  /// R@1, R@5, R@10[, medR, meanR] as the golden file stores them. The reference breaks ties by stable sorts; none occurs
-  /// in these scores, so that the strict rule must agree.
-  void expect_metrics(const std::string& name, const Scores& scores, const Relevance& relevance, const Rankings* reranked) {
+  /// R@1, R@5, R@10[, medR, meanR] as the golden file stores them. The reference breaks ties by stable sorts; none
+  /// occurs in these scores, so that the strict rule must agree.
+  void expect_metrics(const std::string& name, const Scores& scores, const Relevance& relevance,
+                      const Rankings* reranked) {
     for (const TieRule rule : {TieRule::arbitrary, TieRule::strict}) {
       const DirectionMetrics of = direction_metrics(best_ranks(scores, relevance, rule, reranked));
       const double got[] = {of.r1, of.r5, of.r10, of.median_rank, of.mean_rank};
       const std::vector<double> expected = golden(name);
-      for (size_t at = 0; at < expected.size(); ++at) EXPECT_NEAR(got[at], expected[at], 1e-6 * expected[at]) << name << " " << at;
+      for (size_t at = 0; at < expected.size(); ++at)
+        EXPECT_NEAR(got[at], expected[at], 1e-6 * expected[at]) << name << " " << at;
     }
   }
 
@@ -67,8 +69,8 @@ class RerankGolden : public ::testing::Test {
     return matrix[static_cast<size_t>(i2t ? query * texts_ + item : item * texts_ + query)];
   }
 
-  /// Every candidate's score to 1e-6 relative to `least` or more, and no candidate outside the golden ones (`outside` marks
-  /// those).
+  /// Every candidate's score to 1e-6 relative to `least` or more, and no candidate outside the golden ones (`outside`
+  /// marks those).
   void expect_scores(const std::string& name, bool i2t, const Rankings& reranked, double outside, double least) {
     const std::vector<double> expected = golden(name);
     const int64_t queries = i2t ? images_ : texts_, items = i2t ? texts_ : images_;
@@ -144,7 +146,8 @@ TEST_F(RerankGolden, CrossModalGivesTheReferenceOrderItemByItem) {
     const std::vector<int64_t> order = full_order(t2i_, t2i);
     for (int64_t text = 0; text < texts_; ++text)
       for (int64_t place = 0; place < images_; ++place)
-        ASSERT_EQ(order[static_cast<size_t>(text * images_ + place)], stored[static_cast<size_t>(place * texts_ + text)])
+        ASSERT_EQ(order[static_cast<size_t>(text * images_ + place)],
+                  stored[static_cast<size_t>(place * texts_ + text)])
             << name << " text " << text << " place " << place;
     expect_metrics(name + ".i2t_r1_r5_r10_medr_meanr", i2t_, relevance_.i2t, &i2t);
     expect_metrics(name + ".t2i_r1_r5_r10_medr_meanr", t2i_, relevance_.t2i, &t2i);

@@ -49,7 +49,8 @@ orbweaver::Graph RadiusGraph::build(const orbweaver::Scene& scene) const {
   }
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < n; ++j) {
-      const double distance = std::hypot(graph.features(i, 0) - graph.features(j, 0), graph.features(i, 1) - graph.features(j, 1));
+      const double distance =
+          std::hypot(graph.features(i, 0) - graph.features(j, 0), graph.features(i, 1) - graph.features(j, 1));
       if (i == j || distance >= params_.radius) continue;
       graph.adjacency(i, j) = 1;
       graph.relations.push_back({i, j, "near"});

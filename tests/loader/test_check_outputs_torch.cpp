@@ -37,7 +37,8 @@ TEST(CheckOutput, NamesTheComponentWhatItReturnedAndWhatWasWanted) {
   at::Tensor numbers = at::zeros({2, 3});
   numbers[0][1] = std::numeric_limits<float>::quiet_NaN();
   numbers[1][1] = std::numeric_limits<float>::infinity();
-  EXPECT_TRUE(contains(violation(numbers, {2, 3}), "returned 1 NaN and 1 infinite of 6 numbers, expected finite numbers"));
+  EXPECT_TRUE(
+      contains(violation(numbers, {2, 3}), "returned 1 NaN and 1 infinite of 6 numbers, expected finite numbers"));
 }
 
 TEST(BadComponent, ThatReturnsIntegersIsNamedWithTheTypeFound) {
@@ -48,20 +49,27 @@ TEST(BadComponent, ThatReturnsIntegersIsNamedWithTheTypeFound) {
   Representation side;
   side.global = at::zeros({2, 3});
   const at::Tensor embedding = fusion.call("forward", [&](Fusion& component) { return component.forward(side); });
-  EXPECT_EQ(message_of<Error>([&] { check_output(fusion.ref(), "forward: embedding", embedding, {2, 5}, true); }),
-            fmt::format("/model/fusion: fusion wrong_dtype ({}/orbw_wrong_dtype.so): forward: embedding: returned a tensor of type "
-                        "Long, expected a floating-point type", BAD_PLUGINS));
+  EXPECT_EQ(
+      message_of<Error>([&] {
+        check_output(fusion.ref(), "forward: embedding", embedding, {2, 5}, true);
+      }),
+      fmt::format(
+          "/model/fusion: fusion wrong_dtype ({}/orbw_wrong_dtype.so): forward: embedding: returned a tensor of type "
+          "Long, expected a floating-point type",
+          BAD_PLUGINS));
 }
 
 TEST(BadComponent, OfTheModelPlaneIsNotMadeWithoutInputs) {
   PluginHost host({{}, {BAD_PLUGINS}});
-  EXPECT_TRUE(contains(message_of<Error>([&] { create<Fusion>(host, "wrong_dtype", Value(), nullptr, "/model/fusion"); }),
-                       "a component of the model plane needs inputs"));
+  EXPECT_TRUE(
+      contains(message_of<Error>([&] { create<Fusion>(host, "wrong_dtype", Value(), nullptr, "/model/fusion"); }),
+               "a component of the model plane needs inputs"));
 }
 
 TEST(HostedCall, DropsTheBacktraceOfALibTorchError) {
   const Hosted<at::Tensor> hosted(std::make_shared<at::Tensor>(at::zeros({2, 3})), ref);
-  const std::string message = message_of<Error>([&] { hosted.call("forward", [](at::Tensor& x) { return at::mm(x, x); }); });
+  const std::string message =
+      message_of<Error>([&] { hosted.call("forward", [](at::Tensor& x) { return at::mm(x, x); }); });
   EXPECT_TRUE(contains(message, "cannot be multiplied"));
   EXPECT_EQ(message.find("frame #"), std::string::npos);
 }

@@ -45,7 +45,8 @@ TEST(CommandLine, PrintsItsVersions) {
 }
 
 TEST(CommandLine, AnswersAWrongArgumentWithStatus2AndOneLine) {
-  for (const char* arguments : {"", "plugin", "nonsense", "plugins list --jsn", "plugins describe", "plugins describe reranker/none"}) {
+  for (const char* arguments :
+       {"", "plugin", "nonsense", "plugins list --jsn", "plugins describe", "plugins describe reranker/none"}) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.status, 2) << arguments;
     EXPECT_TRUE(outcome.errors.starts_with("orbweaver: ")) << outcome.errors;
@@ -66,9 +67,10 @@ TEST(PluginsList, OverTheFolderOfBadPluginsSucceedsWithEveryReason) {
   const Outcome outcome = run("plugins list");
   EXPECT_EQ(outcome.status, 0) << outcome.errors;
   for (const char* reason :
-       {"is not an ELF file", "is empty", "is truncated", "has no Orbweaver manifest", "\"another_name\" in its manifest", "plugin 99.0, host",
-        ".99, host", "LibTorch version: plugin 99.7", "string ABI", "debug mode", "sanitizer: plugin", "needs libtorch_cpu.so.99",
-        "undefined symbol", "the licence server is asleep", "no std::exception", "registers no component", "which",
+       {"is not an ELF file", "is empty", "is truncated", "has no Orbweaver manifest",
+        "\"another_name\" in its manifest", "plugin 99.0, host", ".99, host", "LibTorch version: plugin 99.7",
+        "string ABI", "debug mode", "sanitizer: plugin", "needs libtorch_cpu.so.99", "undefined symbol",
+        "the licence server is asleep", "no std::exception", "registers no component", "which",
         "of the unknown kind \"graph_bilder\""})
     EXPECT_TRUE(contains(outcome.output, reason));
 }
@@ -101,7 +103,8 @@ TEST(PluginsDescribe, PrintsTypesBoundsDefaultsAndAnExample) {
   const Outcome text = run("plugins describe graph_builder/radius " + folder);
   EXPECT_EQ(text.status, 0) << text.errors;
   EXPECT_TRUE(contains(text.output, "graph_builder radius: Edges below a distance"));
-  EXPECT_TRUE(contains(text.output, "  radius: number in [0, 2], default 0.25\n      Distance that makes an edge, in image sides\n"));
+  EXPECT_TRUE(contains(
+      text.output, "  radius: number in [0, 2], default 0.25\n      Distance that makes an edge, in image sides\n"));
   EXPECT_TRUE(contains(text.output, "  max_nodes: integer in [1, 512], default 20\n"));
   EXPECT_TRUE(contains(text.output, "In a config, at /model/image/graph:"));
 

@@ -26,7 +26,9 @@ TEST(HostedCall, ReturnsWhatTheComponentReturns) {
 
 TEST(HostedCall, KeepsTheKindOfAnErrorAndPutsTheComponentInFront) {
   const Hosted<Nothing> hosted(std::make_shared<Nothing>(), ref);
-  const auto thrower = [&](auto error) { return [&hosted, error] { hosted.call("rerank", [&](Nothing&) -> int { throw error; }); }; };
+  const auto thrower = [&](auto error) {
+    return [&hosted, error] { hosted.call("rerank", [&](Nothing&) -> int { throw error; }); };
+  };
   EXPECT_EQ(message_of<InputError>(thrower(InputError("k is 0"))), prefix + "rerank: k is 0");
   EXPECT_EQ(message_of<ShapeError>(thrower(ShapeError("no rows"))), prefix + "rerank: no rows");
   EXPECT_EQ(message_of<Error>(thrower(std::logic_error("oh"))), prefix + "rerank: oh");
@@ -52,14 +54,20 @@ TEST(RankingsContract, AcceptsTiesAndQueriesWithoutCandidates) {
 }
 
 TEST(RankingsContract, NamesEachViolation) {
-  EXPECT_EQ(violation(rankings({0, 1}, {0}, {1})), prefix + "rerank: returned 2 offsets, expected 3, one more than there are queries");
+  EXPECT_EQ(violation(rankings({0, 1}, {0}, {1})),
+            prefix + "rerank: returned 2 offsets, expected 3, one more than there are queries");
   EXPECT_TRUE(contains(violation(rankings({0, 1, 2}, {0, 1}, {1})), "returned 2 items and 1 scores"));
-  EXPECT_TRUE(contains(violation(rankings({0, 1, 3}, {0, 1}, {1, 1})), "returned offsets from 0 to 3, expected from 0 to its 2 items"));
-  EXPECT_TRUE(contains(violation(rankings({0, 3, 2}, {0, 1}, {1, 1})), "returned offset 2 after 3, expected ascending offsets"));
-  EXPECT_TRUE(contains(violation(rankings({0, 1, 2}, {0, 3}, {1, 1})), "returned item 3 at place 0 of query 1, expected an index in [0, 3)"));
-  EXPECT_TRUE(contains(violation(rankings({0, 0, 2}, {1, 1}, {1, 1})), "returned item 1 again at place 1 of query 1, expected each item once"));
+  EXPECT_TRUE(contains(violation(rankings({0, 1, 3}, {0, 1}, {1, 1})),
+                       "returned offsets from 0 to 3, expected from 0 to its 2 items"));
+  EXPECT_TRUE(contains(violation(rankings({0, 3, 2}, {0, 1}, {1, 1})),
+                       "returned offset 2 after 3, expected ascending offsets"));
+  EXPECT_TRUE(contains(violation(rankings({0, 1, 2}, {0, 3}, {1, 1})),
+                       "returned item 3 at place 0 of query 1, expected an index in [0, 3)"));
+  EXPECT_TRUE(contains(violation(rankings({0, 0, 2}, {1, 1}, {1, 1})),
+                       "returned item 1 again at place 1 of query 1, expected each item once"));
   EXPECT_TRUE(contains(violation(rankings({0, 1, 2}, {1, 1}, {1, nan})), "returned score nan at place 0 of query 1"));
-  EXPECT_TRUE(contains(violation(rankings({0, 0, 2}, {1, 2}, {1, 2})), "returned score 2 after 1 at place 1 of query 1, expected descending scores"));
+  EXPECT_TRUE(contains(violation(rankings({0, 0, 2}, {1, 2}, {1, 2})),
+                       "returned score 2 after 1 at place 1 of query 1, expected descending scores"));
 }
 
 class FixedReranker final : public Reranker {
@@ -92,7 +100,8 @@ std::string detection(const Object& object) {
 
 TEST(ObjectsContract, NamesEachViolation) {
   EXPECT_TRUE(contains(detection({1, 2, 0, 4, 0, 1, "plane", {}}),
-                       "returned object 0 \"plane\" with centre (1, 2), size 0 x 4, angle 0, expected finite numbers and positive sizes"));
+                       "returned object 0 \"plane\" with centre (1, 2), size 0 x 4, angle 0, expected finite numbers "
+                       "and positive sizes"));
   EXPECT_TRUE(contains(detection({1, nan, 3, 4, 0, 1, "plane", {}}), "centre (1, nan)"));
   EXPECT_TRUE(contains(detection({1, 2, 3, 4, 0, 1.5, "plane", {}}), "with probability 1.5, expected one in [0, 1]"));
   EXPECT_TRUE(contains(detection({1, 2, 3, 4, 0, nan, "plane", {}}), "with probability nan"));

@@ -103,23 +103,28 @@ TEST(GoodPlugin, IsRefusedParametersOutOfBounds) {
   Value params;
   params["radius"] = 5;
   const auto make = [&] { create<GraphBuilder>(host, "radius", params, nullptr, "/model/image/graph"); };
-  EXPECT_EQ(message_of<InputError>(make), "/model/image/graph/radius: is 5, expected number in [0, 2] (graph_builder radius)");
+  EXPECT_EQ(message_of<InputError>(make),
+            "/model/image/graph/radius: is 5, expected number in [0, 2] (graph_builder radius)");
 }
 
 TEST(GoodPlugin, SaysThatItDoesNotServeCaptions) {
   PluginHost host({{good_file}, {}});
   host.load("radius_graph");
   const auto builder = create<GraphBuilder>(host, "radius", Value(), nullptr, "/model/text/graph");
-  EXPECT_EQ(message_of<Error>([&] { build_graph(builder, Caption{"two planes", {}, false}); }),
-            fmt::format("/model/text/graph: graph_builder radius ({}): build: this graph builder does not serve captions",
-                        good_file.string()));
+  EXPECT_EQ(
+      message_of<Error>([&] {
+        build_graph(builder, Caption{"two planes", {}, false});
+      }),
+      fmt::format("/model/text/graph: graph_builder radius ({}): build: this graph builder does not serve captions",
+                  good_file.string()));
 }
 
 // --- search order --------------------------------------------------------------------------------------------------
 
 TEST(SearchOrder, IsExplicitFilesThenSearchPathsThenTheEnvironmentThenTheHostsOwnFolder) {
   TemporaryFolder a, b, c, d;
-  for (const TemporaryFolder* folder : {&a, &b, &c, &d}) fs::copy_file(good_file, folder->path() / good_file.filename());
+  for (const TemporaryFolder* folder : {&a, &b, &c, &d})
+    fs::copy_file(good_file, folder->path() / good_file.filename());
   const ScopedVariable variable("ORBWEAVER_PLUGIN_PATH", c.path().string() + "::" + d.path().string());
   const auto chosen = [](PluginHost::Options options) {
     PluginHost host(std::move(options));
@@ -148,7 +153,9 @@ TEST(SearchOrder, NeverIncludesTheWorkingDirectory) {
 }
 
 TEST(SearchOrder, RefusesRelativeFolders) {
-  EXPECT_TRUE(contains(message_of<InputError>([] { PluginHost host({{}, {"plugins"}}); }),
+  EXPECT_TRUE(contains(message_of<InputError>([] {
+                         PluginHost host({{}, {"plugins"}});
+                       }),
                        "plugin_paths: \"plugins\" is relative, expected an absolute folder"));
   const ScopedVariable variable("ORBWEAVER_PLUGIN_PATH", ".");
   EXPECT_TRUE(contains(message_of<InputError>([] { PluginHost host; }),
@@ -162,7 +169,8 @@ TEST(SearchOrder, ListsAFileThatAnEarlierOneHidesAsNotUsed) {
   const std::vector<PluginFile> files = host.list();
   ASSERT_GE(files.size(), 2u);
   EXPECT_TRUE(files[0].ok());
-  EXPECT_EQ(files[1].status, fmt::format("not used: {} comes first in the search order", (a.path() / good_file.filename()).string()));
+  EXPECT_EQ(files[1].status,
+            fmt::format("not used: {} comes first in the search order", (a.path() / good_file.filename()).string()));
 }
 
 TEST(MissingPlugin, PrintsEveryPathTriedTheNamesThatExistAndTheNearest) {
@@ -184,7 +192,8 @@ TEST(MissingComponent, NamesTheKnownIdsTheNearestAndThePluginsSearched) {
   PluginHost host({{}, {good_folder}});
   host.load("radius_graph");
   const std::string message = message_of<InputError>([&] { host.find("graph_builder", "radios"); });
-  EXPECT_TRUE(contains(message, "no graph_builder \"radios\": searched the plugins \"radius_graph\", then orbw_radios.so"));
+  EXPECT_TRUE(
+      contains(message, "no graph_builder \"radios\": searched the plugins \"radius_graph\", then orbw_radios.so"));
   EXPECT_TRUE(contains(message, "did you mean \"radius\"?"));
 }
 
@@ -202,7 +211,8 @@ TEST(MissingComponent, OfAnUnknownKindNamesTheKinds) {
 // --- bad files, refused before the loader sees them ----------------------------------------------------------------
 
 TEST(BadPlugin, ThatIsNoElfFileIsRefused) {
-  EXPECT_EQ(refusal_of("not_elf"), bad_file("not_elf").string() + ": is not an ELF file (a shared library), although it is named like a plugin");
+  EXPECT_EQ(refusal_of("not_elf"), bad_file("not_elf").string() +
+                                       ": is not an ELF file (a shared library), although it is named like a plugin");
   EXPECT_TRUE(contains(refusal_of("empty"), "is empty, expected a shared library"));
 }
 
@@ -224,12 +234,14 @@ TEST(BadPlugin, OfAnotherMachineIsRefused) {
 }
 
 TEST(BadPlugin, WithoutAManifestIsRefused) {
-  EXPECT_TRUE(contains(refusal_of("no_manifest"), "has no Orbweaver manifest (section .orbweaver.manifest); put ORBWEAVER_PLUGIN"));
+  EXPECT_TRUE(contains(refusal_of("no_manifest"),
+                       "has no Orbweaver manifest (section .orbweaver.manifest); put ORBWEAVER_PLUGIN"));
 }
 
 TEST(BadPlugin, WithAnotherNameThanItsFileIsRefused) {
-  EXPECT_TRUE(contains(refusal_of("wrong_name"),
-                       "refused: name: plugin \"another_name\" in its manifest, host wants orbw_another_name.so as its file name"));
+  EXPECT_TRUE(contains(
+      refusal_of("wrong_name"),
+      "refused: name: plugin \"another_name\" in its manifest, host wants orbw_another_name.so as its file name"));
 }
 
 TEST(BadPlugin, OfANewerSdkMajorIsRefused) {
@@ -237,8 +249,8 @@ TEST(BadPlugin, OfANewerSdkMajorIsRefused) {
 }
 
 TEST(BadPlugin, OfANewerSdkMinorIsRefused) {
-  EXPECT_TRUE(contains(refusal_of("sdk_minor"),
-                       fmt::format("refused: SDK version: plugin {}.99, host {}", ORBWEAVER_SDK_VERSION_MAJOR, host_sdk())));
+  EXPECT_TRUE(contains(refusal_of("sdk_minor"), fmt::format("refused: SDK version: plugin {}.99, host {}",
+                                                            ORBWEAVER_SDK_VERSION_MAJOR, host_sdk())));
 }
 
 TEST(BadPlugin, ForAnotherLibTorchIsRefused) {
@@ -247,7 +259,8 @@ TEST(BadPlugin, ForAnotherLibTorchIsRefused) {
 
 TEST(BadPlugin, WithTheOtherStringAbiIsRefusedWithTheFlagThatMendsIt) {
   const std::string message = refusal_of("old_string_abi");
-  EXPECT_TRUE(contains(message, "refused: string ABI (_GLIBCXX_USE_CXX11_ABI): plugin 0, host 1; rebuild it for this host: cmake "));
+  EXPECT_TRUE(contains(
+      message, "refused: string ABI (_GLIBCXX_USE_CXX11_ABI): plugin 0, host 1; rebuild it for this host: cmake "));
   EXPECT_TRUE(contains(message, "-D_GLIBCXX_USE_CXX11_ABI=1"));
 }
 
@@ -287,8 +300,8 @@ TEST(BadPlugin, WithSeveralFaultsIsRefusedWithAllOfThemAtOnce) {
 TEST(BadPlugin, RefusedByTheGateNeverRunsItsStaticConstructors) {
   TemporaryFolder witness;
   const ScopedVariable variable("ORBWEAVER_TEST_WITNESS", witness.path().string());
-  for (const char* name : {"no_manifest", "wrong_name", "sdk_major", "sdk_minor", "other_libtorch", "old_string_abi", "debug_mode",
-                           "sanitizer", "second_torch", "second_torch_indirect", "all_at_once"})
+  for (const char* name : {"no_manifest", "wrong_name", "sdk_major", "sdk_minor", "other_libtorch", "old_string_abi",
+                           "debug_mode", "sanitizer", "second_torch", "second_torch_indirect", "all_at_once"})
     refusal_of(name);
   EXPECT_TRUE(fs::is_empty(witness.path())) << fs::directory_iterator(witness.path())->path();
   // The same constructor does run in a good plugin: a fresh copy, because a library is loaded once per process.
@@ -373,11 +386,13 @@ TEST(BadPlugin, WhoseRegistrationThrowsIsRefusedEachTime) {
 }
 
 TEST(BadPlugin, WhoseRegistrationThrowsAnIntegerIsRefused) {
-  EXPECT_TRUE(contains(refusal_of("register_throws_int"), "its registration threw something that is no std::exception"));
+  EXPECT_TRUE(
+      contains(refusal_of("register_throws_int"), "its registration threw something that is no std::exception"));
 }
 
 TEST(BadPlugin, ThatRegistersNothingIsRefused) {
-  EXPECT_TRUE(contains(refusal_of("registers_nothing"), "registers no component; call registrar.add in ORBWEAVER_PLUGIN"));
+  EXPECT_TRUE(
+      contains(refusal_of("registers_nothing"), "registers no component; call registrar.add in ORBWEAVER_PLUGIN"));
 }
 
 TEST(BadPlugin, OfAnUnknownKindIsRefused) {
@@ -439,9 +454,9 @@ TEST(PluginList, HasEveryBadFileWithItsReasonAndTheComponentsOfThoseThatPass) {
   EXPECT_TRUE(contains(files.at("sdk_major").status, "SDK version"));
   EXPECT_TRUE(files.at("twin_a").ok());
   EXPECT_TRUE(contains(files.at("twin_b").status, "load only one of the two"));
-  for (const char* name : {"not_elf", "empty", "truncated", "no_manifest", "wrong_name", "sdk_minor", "other_libtorch", "old_string_abi",
-                           "sanitizer", "second_torch", "undefined_symbol", "register_throws", "register_throws_int",
-                           "registers_nothing", "unknown_kind"})
+  for (const char* name : {"not_elf", "empty", "truncated", "no_manifest", "wrong_name", "sdk_minor", "other_libtorch",
+                           "old_string_abi", "sanitizer", "second_torch", "undefined_symbol", "register_throws",
+                           "register_throws_int", "registers_nothing", "unknown_kind"})
     EXPECT_FALSE(files.at(name).ok()) << name;
 }
 

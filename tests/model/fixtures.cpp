@@ -114,7 +114,8 @@ class PointsGraph final : public GraphBuilder {
 /// `nodes` = label embedding, `local` = their mean over real nodes, 0 for an empty graph.
 class LabelMean final : public GraphEncoder {
  public:
-  explicit LabelMean(const Inputs& inputs) : embedding_(inputs.label_embedding), width_(embedding_->options.embedding_dim()) {}
+  explicit LabelMean(const Inputs& inputs)
+      : embedding_(inputs.label_embedding), width_(embedding_->options.embedding_dim()) {}
   Widths outputs() const override { return {.nodes = width_, .local = width_}; }
   Representation forward(const GraphBatch& graphs) override {
     Representation out;

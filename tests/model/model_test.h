@@ -20,8 +20,9 @@ namespace orbweaver::testing {
 /// Six plain-coloured images with two captions each; images 0 to 3 are train, 4 val, 5 test.
 inline void write_dataset(const std::filesystem::path& root) {
   const uint8_t colours[6][3] = {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {255, 255, 0}, {0, 255, 255}, {200, 100, 50}};
-  const char* captions[6][2] = {{"a red field", "red"}, {"green grass here", "a green"}, {"blue water", "deep blue sea"},
-                                {"yellow sand", "a yellow beach"}, {"cyan pool", "some cyan"}, {"brown earth", "bare soil"}};
+  const char* captions[6][2] = {{"a red field", "red"},          {"green grass here", "a green"},
+                                {"blue water", "deep blue sea"}, {"yellow sand", "a yellow beach"},
+                                {"cyan pool", "some cyan"},      {"brown earth", "bare soil"}};
   const char* split_of[6] = {"train", "train", "train", "train", "val", "test"};
   std::map<std::string, std::pair<std::string, std::string>> lists;
   for (int i = 0; i < 6; ++i) {
@@ -30,8 +31,10 @@ inline void write_dataset(const std::filesystem::path& root) {
     std::filesystem::create_directories(root / "images");
     const std::string name = "image_" + std::to_string(i) + ".png";
     write_image(root / "images" / name, image.view());
-    write_text(root / "detections" / ("image_" + std::to_string(i) + ".json"),
-               i % 2 ? R"([{"label": "plane", "bbox": [2, 2, 1, 1, 0, 0.9]}, {"label": "ship", "bbox": [6, 2, 1, 1, 0, 0.8]}])" : "[]");
+    write_text(
+        root / "detections" / ("image_" + std::to_string(i) + ".json"),
+        i % 2 ? R"([{"label": "plane", "bbox": [2, 2, 1, 1, 0, 0.9]}, {"label": "ship", "bbox": [6, 2, 1, 1, 0, 0.8]}])"
+              : "[]");
     auto& [names, texts] = lists[split_of[i]];
     names += name + "\n";
     for (const char* caption : captions[i]) texts += std::string(caption) + "\n";

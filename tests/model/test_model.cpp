@@ -21,17 +21,23 @@ std::string message_of(const std::function<void()>& action) {
   return "";
 }
 
-const std::vector<std::string> with_graphs{
-    "model.image.graph={\"use\": \"points\"}", "model.image.graph_encoder={\"use\": \"label_mean\"}",
-    "model.text.graph={\"use\": \"points\"}", "model.text.graph_encoder={\"use\": \"label_mean\"}",
-    "plugins=[\"weighted_sum\"]", "model.fusion.use=weighted_sum", "model.label_dim=5"};
+const std::vector<std::string> with_graphs{"model.image.graph={\"use\": \"points\"}",
+                                           "model.image.graph_encoder={\"use\": \"label_mean\"}",
+                                           "model.text.graph={\"use\": \"points\"}",
+                                           "model.text.graph_encoder={\"use\": \"label_mean\"}",
+                                           "plugins=[\"weighted_sum\"]",
+                                           "model.fusion.use=weighted_sum",
+                                           "model.label_dim=5"};
 
 /// A dataset's split through a fitted model.
 struct Fitted {
   Fitted(LoadedConfig loaded_config, const char* split_name)
-      : loaded(std::move(loaded_config)), dataset(open_dataset(loaded.config, report)), cache({}, report.line),
+      : loaded(std::move(loaded_config)),
+        dataset(open_dataset(loaded.config, report)),
+        cache({}, report.line),
         model(loaded.config, *loaded.plugins),
-        inputs(model, std::string(split_name) == "train" ? dataset.train : dataset.test, dataset.triples, cache, report, {4, 1}) {
+        inputs(model, std::string(split_name) == "train" ? dataset.train : dataset.test, dataset.triples, cache, report,
+               {4, 1}) {
     set_up_torch(loaded.config);
     inputs.build_graphs();
     FitData fit;
@@ -56,7 +62,9 @@ TEST_F(Assembly, NamesTheReaderAndTheMakerOfAMissingPart) {
   RetrievalModel model(loaded.config, *loaded.plugins);
   const std::string text = message_of([&] { model.fit({}); });
   EXPECT_NE(text.find("/model/fusion"), std::string::npos) << text;
-  EXPECT_NE(text.find("reads `nodes` of the image side, but nothing makes it; add /model/image/graph_encoder"), std::string::npos) << text;
+  EXPECT_NE(text.find("reads `nodes` of the image side, but nothing makes it; add /model/image/graph_encoder"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(Assembly, ParametersAreNamedByTheirPlaceInTheModuleTree) {
@@ -66,12 +74,14 @@ TEST_F(Assembly, ParametersAreNamedByTheirPlaceInTheModuleTree) {
   EXPECT_NE(std::find(names.begin(), names.end(), "label_embedding.weight"), names.end());
   EXPECT_NE(std::find(names.begin(), names.end(), "text.encoder.linear.weight"), names.end());
   for (const std::string& name : names)
-    EXPECT_TRUE(name.rfind("image.", 0) == 0 || name.rfind("text.", 0) == 0 || name.rfind("label_embedding.", 0) == 0) << name;
+    EXPECT_TRUE(name.rfind("image.", 0) == 0 || name.rfind("text.", 0) == 0 || name.rfind("label_embedding.", 0) == 0)
+        << name;
 }
 
 TEST_F(Assembly, SwappingOneComponentLeavesTheOthersWeightsAsTheyWere) {
   Fitted plain(load(), "train"), other(load({"model.image.encoder.use=linear"}), "train");
-  EXPECT_TRUE(plain.model.state().at("text.encoder.linear.weight").equal(other.model.state().at("text.encoder.linear.weight")));
+  EXPECT_TRUE(
+      plain.model.state().at("text.encoder.linear.weight").equal(other.model.state().at("text.encoder.linear.weight")));
 }
 
 TEST_F(Assembly, TheSameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
@@ -146,7 +156,8 @@ TEST_F(Graphs, SynonymsShareAnIdAndUnseenNamesAreUnknown) {
 
 class Shortlist : public ModelTest {
  protected:
-  const std::vector<std::string> overrides_{"model.interaction={\"use\": \"distance\", \"weight\": 0.5, \"shortlist\": 3}"};
+  const std::vector<std::string> overrides_{
+      "model.interaction={\"use\": \"distance\", \"weight\": 0.5, \"shortlist\": 3}"};
 };
 
 TEST_F(Shortlist, ScoresAreCosinePlusWeightedInteractionOnItAndStayBelowElsewhere) {
@@ -221,7 +232,8 @@ class Checkpoints : public ModelTest {};
 TEST_F(Checkpoints, RestoreGivesTheSameEmbeddingsToTheBit) {
   Fitted first(load(with_graphs), "train");
   const EncodedSplit before = encode_split(first.model, first.inputs, 4, first.report);
-  save_checkpoint(folder_.path() / "model.safetensors", {first.model.state(), {}, first.model.extra_states(), Value::object()});
+  save_checkpoint(folder_.path() / "model.safetensors",
+                  {first.model.state(), {}, first.model.extra_states(), Value::object()});
 
   LoadedConfig loaded = load(with_graphs);
   RetrievalModel model(loaded.config, *loaded.plugins);
@@ -301,11 +313,13 @@ class Training : public ModelTest {};
 
 TEST_F(Training, RefusesAFolderThatHoldsARun) {
   TrainOptions options{folder_.path() / "config.json", {}, {}, false, false};
-  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
-                       "output=" + (folder_.path() / "runs").string(), "train.epochs=1"};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string(), "output=" + (folder_.path() / "runs").string(),
+                       "train.epochs=1"};
   const TrainResult result = train(options, {});
   EXPECT_TRUE(result.finished);
-  EXPECT_NE(message_of([&] { train(options, {}); }).find("holds a run already; --resume continues it"), std::string::npos);
+  EXPECT_NE(message_of([&] { train(options, {}); }).find("holds a run already; --resume continues it"),
+            std::string::npos);
   options.resume = true;
   options.overrides.push_back("train.lr=0.5");
   EXPECT_NE(message_of([&] { train(options, {}); }).find("/train/lr was 2e-04, is 0.5"), std::string::npos);
@@ -313,8 +327,8 @@ TEST_F(Training, RefusesAFolderThatHoldsARun) {
 
 TEST_F(Training, ALossThatIsNotFiniteStopsAndWritesTheBatchDown) {
   TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
-  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
-                       "model.text.encoder.poison=true"};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string(), "model.text.encoder.poison=true"};
   const std::string text = message_of([&] { train(options, {}); });
   EXPECT_NE(text.find("the loss is nan at epoch 1, step 1"), std::string::npos) << text;
   EXPECT_NE(text.find("text_encoder length"), std::string::npos) << text;
@@ -325,8 +339,8 @@ TEST_F(Training, ALossThatIsNotFiniteStopsAndWritesTheBatchDown) {
 
 TEST_F(Training, TheRecordCarriesTheProtocol) {
   TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
-  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]", "cache=" + (folder_.path() / "cache").string(),
-                       "rerank={\"use\": \"multivariate\", \"k\": 2}"};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string(), "rerank={\"use\": \"multivariate\", \"k\": 2}"};
   ASSERT_TRUE(train(options, {}).finished);
   EvalOptions eval;
   eval.config_or_run = folder_.path() / "run";

@@ -1,9 +1,8 @@
-#include "framework/train/optimizer.h"
-
 #include <ATen/ATen.h>
 
 #include <cmath>
 
+#include "framework/train/optimizer.h"
 #include "model_test.h"
 
 namespace orbweaver::testing {
@@ -51,7 +50,9 @@ at::Tensor descend(TrainParams::Optimizer rule, int save_after) {
   p.optimizer = rule;
   p.weight_decay = 0.01;
   const at::Tensor x = at::tensor({1.0f, -2.0f, 3.0f}).requires_grad_(true);
-  const auto make = [&] { return std::make_unique<Optimizer>(p, std::vector<RetrievalModel::ParameterGroup>{{1.0, {{"x", x}}}}); };
+  const auto make = [&] {
+    return std::make_unique<Optimizer>(p, std::vector<RetrievalModel::ParameterGroup>{{1.0, {{"x", x}}}});
+  };
   auto optimizer = make();
   for (int step = 0; step < 5; ++step) {
     if (step == save_after) {
@@ -72,8 +73,9 @@ TEST_P(Moments, RestoredInTheMiddleGiveTheSameNumbersToTheBit) {
   EXPECT_TRUE(descend(GetParam(), -1).equal(descend(GetParam(), 3)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Moments, ::testing::Values(TrainParams::Optimizer::adam, TrainParams::Optimizer::adamw,
-                                                           TrainParams::Optimizer::sgd));
+INSTANTIATE_TEST_SUITE_P(Rules, Moments,
+                         ::testing::Values(TrainParams::Optimizer::adam, TrainParams::Optimizer::adamw,
+                                           TrainParams::Optimizer::sgd));
 
 TEST(Clipping, ScalesTheGradientToTheLargestNorm) {
   TrainParams p;

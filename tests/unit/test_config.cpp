@@ -35,7 +35,8 @@ class ConfigTest : public ::testing::Test {
     return config_problems(source, plugins, completeness);
   }
   static bool any_contains(const std::vector<std::string>& lines, const std::string& text) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.find(text) != std::string::npos; });
   }
 
   TemporaryFolder folder_;
@@ -83,10 +84,13 @@ TEST_F(Extends, EachValueRemembersTheFileThatWroteIt) {
 class Set : public ConfigTest {};
 
 TEST_F(Set, ReachesIntoObjectsAndArraysAndReadsJsonValues) {
-  const fs::path f = file("a.json", R"({"loss": [{"use": "triplet"}, {"use": "info_nce"}], "train": {"betas": [0.9, 0.99]}})");
-  EXPECT_EQ(merged(f, {"loss.1.temperature=0.1", "train.betas.0=0.8", "name=x y", "model.image.encoder={\"use\": \"resnet\"}"}),
-            R"({"loss":[{"use":"triplet"},{"use":"info_nce","temperature":0.1}],"train":{"betas":[0.8,0.99]},"name":"x y",)"
-            R"("model":{"image":{"encoder":{"use":"resnet"}}}})");
+  const fs::path f =
+      file("a.json", R"({"loss": [{"use": "triplet"}, {"use": "info_nce"}], "train": {"betas": [0.9, 0.99]}})");
+  EXPECT_EQ(
+      merged(f,
+             {"loss.1.temperature=0.1", "train.betas.0=0.8", "name=x y", "model.image.encoder={\"use\": \"resnet\"}"}),
+      R"({"loss":[{"use":"triplet"},{"use":"info_nce","temperature":0.1}],"train":{"betas":[0.8,0.99]},"name":"x y",)"
+      R"("model":{"image":{"encoder":{"use":"resnet"}}}})");
 }
 
 TEST_F(Set, NamingAnotherComponentDropsTheOldParameters) {
@@ -115,7 +119,8 @@ TEST_F(Validation, ReportsAllProblemsInOneGo) {
   for (const char* text :
        {"/model/image/encoder/depht: unknown parameter; did you mean \"depth\"? (image_encoder resnet)",
         "/model/text/encoder/hidden: is \"wide\", expected integer in [1, 8192] (text_encoder bigru)",
-        "/model/fusion/use: no fusion \"globall\"", "/loss/0/freez: unknown parameter; did you mean \"freeze\"? (loss triplet)",
+        "/model/fusion/use: no fusion \"globall\"",
+        "/loss/0/freez: unknown parameter; did you mean \"freeze\"? (loss triplet)",
         "/train/lr: is -1, expected number in [0, 100]", "/plugins/1: plugin \"nowhere\"", "/dataset/root: is missing"})
     EXPECT_TRUE(any_contains(lines, text)) << text;
   for (const std::string& line : lines) EXPECT_EQ(line.find('\n'), std::string::npos) << line;
@@ -123,7 +128,8 @@ TEST_F(Validation, ReportsAllProblemsInOneGo) {
 
 TEST_F(Validation, AGraphWithoutItsEncoderIsAskedFor) {
   const fs::path f = file("a.json", R"({"model": {"image": {"graph_encoder": {"use": "x"}}}})");
-  EXPECT_TRUE(any_contains(problems(read_config(f, {})), "/model/image/graph: is missing; the graph_encoder would get nothing"));
+  EXPECT_TRUE(any_contains(problems(read_config(f, {})),
+                           "/model/image/graph: is missing; the graph_encoder would get nothing"));
 }
 
 TEST_F(Validation, EveryShippedConfigIsValid) {

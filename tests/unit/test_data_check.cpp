@@ -38,7 +38,9 @@ TEST(Fingerprint, TellsDifferentScenesApart) {
 
 class CheckTest : public ::testing::Test {
  protected:
-  CheckTest() : root_(fs::temp_directory_path() / ("orbweaver_check_" + std::to_string(getpid()))) { fs::create_directories(root_); }
+  CheckTest() : root_(fs::temp_directory_path() / ("orbweaver_check_" + std::to_string(getpid()))) {
+    fs::create_directories(root_);
+  }
   ~CheckTest() override { fs::remove_all(root_); }
 
   void write(const std::string& name, const std::string& text) {
@@ -73,7 +75,8 @@ TEST_F(CheckTest, FindsNothingInACleanDataset) {
   const CheckReport report = check_dataset(load("a"), 2);
   EXPECT_TRUE(report.clean());
   EXPECT_TRUE(report.findings.empty()) << report.text();
-  EXPECT_EQ(report.summary[0], "a: train 1 image, 2 captions; val 1 image, 2 captions; test 1 image, 2 captions; validation on disk");
+  EXPECT_EQ(report.summary[0],
+            "a: train 1 image, 2 captions; val 1 image, 2 captions; test 1 image, 2 captions; validation on disk");
 }
 
 TEST_F(CheckTest, CountsATestImageThatTrainHoldsTooAsAProblem) {
@@ -119,7 +122,8 @@ TEST_F(CheckTest, FindsWhatOneDatasetTestsAndTheOtherTrainsOn) {
   const CheckReport report = check_overlap(load("a"), load("b"), 2);
   EXPECT_FALSE(report.clean());
   ASSERT_TRUE(find(report, "near_duplicates_of_test_images"));
-  EXPECT_TRUE(find(report, "near_duplicates_of_test_images")->examples[0].starts_with("a test test.png ~ b train train.png"));
+  EXPECT_TRUE(
+      find(report, "near_duplicates_of_test_images")->examples[0].starts_with("a test test.png ~ b train train.png"));
 
   dataset("b", 1, 4, 5);
   const CheckReport same_use = check_overlap(load("a"), load("b"), 2);
@@ -130,7 +134,8 @@ TEST_F(CheckTest, FindsWhatOneDatasetTestsAndTheOtherTrainsOn) {
 TEST_F(CheckTest, StatsCountWhatIsThere) {
   dataset("a", 1, 2, 3);
   write("a/train_caps.txt", "A plane .\nThe plane's two long wings\n");
-  write("a/detections/train.json", R"([{"label": "plane", "bbox": [1, 1, 1, 1, 0, 1]}, {"label": "plane", "bbox": [5, 1, 1, 1, 0, 1]}])");
+  write("a/detections/train.json",
+        R"([{"label": "plane", "bbox": [1, 1, 1, 1, 0, 1]}, {"label": "plane", "bbox": [5, 1, 1, 1, 0, 1]}])");
   write("a/triples.jsonl", R"({"text": "A plane .", "triples": [["plane", "on", "ground"]]})");
   const Value stats = dataset_stats(load("a"), 2);
   const Value& train = stats.at("splits").at("train");

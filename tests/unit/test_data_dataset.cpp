@@ -37,7 +37,9 @@ class DatasetTest : public ::testing::Test {
     for (size_t i = 0; i < image.pixels.size(); i += 7) image.pixels[i] = static_cast<uint8_t>(i);
     write_image(root_ / "images" / name, image.view());
   }
-  void truncate(const std::string& name) { fs::resize_file(root_ / "images" / name, fs::file_size(root_ / "images" / name) * 3 / 5); }
+  void truncate(const std::string& name) {
+    fs::resize_file(root_ / "images" / name, fs::file_size(root_ / "images" / name) * 3 / 5);
+  }
   std::string error() {
     try {
       load_dataset(params_);
@@ -86,7 +88,9 @@ TEST_F(DatasetTest, GroupsTheCaptionsOfAnImageWhoseNameComesBackLater) {
 }
 
 TEST_F(DatasetTest, ReadsWindowsLineEndsAndAByteOrderMark) {
-  write("test_filename.txt", "\xef\xbb\xbf" "a.jpg\r\nb.jpg\r\n");
+  write("test_filename.txt",
+        "\xef\xbb\xbf"
+        "a.jpg\r\nb.jpg\r\n");
   write("test_caps.txt", "one \r\ntwo\r\n");
   const Dataset dataset = load_dataset(params_);
   EXPECT_EQ(names(dataset.test), (std::vector<std::string>{"a.jpg", "b.jpg"}));
@@ -206,7 +210,8 @@ TEST_F(DatasetTest, KeysTriplesByTheCaptionsText) {
   ASSERT_NE(found, dataset.triples.end());
   EXPECT_EQ(found->second, (std::vector<Triple>{{"planes", "near", "building"}}));
 
-  write("triples.jsonl", "{\"text\": \"a\", \"triples\": []}\n{\"text\": \"a\", \"triples\": [[\"x\", \"y\", \"z\"]]}\n");
+  write("triples.jsonl",
+        "{\"text\": \"a\", \"triples\": []}\n{\"text\": \"a\", \"triples\": [[\"x\", \"y\", \"z\"]]}\n");
   expect_error("triples.jsonl:2: \"a\" was given other triples before");
   write("triples.jsonl", "{\"text\": \"a\", \"triples\": [[\"x\", \"y\"]]}\n");
   expect_error("triples.jsonl:1: triple [\"x\", \"y\"], expected [subject, relation, object]");
@@ -215,7 +220,8 @@ TEST_F(DatasetTest, KeysTriplesByTheCaptionsText) {
 TEST_F(DatasetTest, FindsDetectionsByStemInJsonAndDotaForm) {
   write("test_filename.txt", "a.jpg\nb.jpg\nc.jpg\n");
   write("test_caps.txt", "1\n2\n3\n");
-  write("detections/a.json", R"([{"label": "plane", "bbox": [10, 20.5, 4, 2, 0.5, 0.9], "attributes": {"red": 0.25}}])");
+  write("detections/a.json",
+        R"([{"label": "plane", "bbox": [10, 20.5, 4, 2, 0.5, 0.9], "attributes": {"red": 0.25}}])");
   write("detections/b.txt", "imagesource:GoogleEarth\r\ngsd:0.25\r\n10 10 20 20 15 25 5 15 small-vehicle 1\r\n");
   const Dataset dataset = load_dataset(params_);
   EXPECT_TRUE(dataset.test.images[2].detections.empty());
@@ -248,9 +254,12 @@ TEST_F(DatasetTest, NamesTheEntryOfABadDetection) {
     }
     return "no error";
   };
-  EXPECT_NE(message("d.json", R"([{"label": "x", "bbox": [1, 2, 3]}])").find("d.json: /0/bbox: has 3 numbers, expected 6"), std::string::npos);
+  EXPECT_NE(
+      message("d.json", R"([{"label": "x", "bbox": [1, 2, 3]}])").find("d.json: /0/bbox: has 3 numbers, expected 6"),
+      std::string::npos);
   EXPECT_NE(message("d.json", R"([{"bbox": [1, 2, 3, 4, 5, 0.5]}])").find("/0: has no \"label\""), std::string::npos);
-  EXPECT_NE(message("d.json", R"([{"label": "x", "bbox": [1, 2, 3, -4, 5, 0.5]}])").find("must not be negative"), std::string::npos);
+  EXPECT_NE(message("d.json", R"([{"label": "x", "bbox": [1, 2, 3, -4, 5, 0.5]}])").find("must not be negative"),
+            std::string::npos);
   EXPECT_NE(message("d.txt", "1 2 3 4 5 6 7 x ship 0\n").find("d.txt:1: \"x\" is no coordinate"), std::string::npos);
   EXPECT_NE(message("d.txt", "\n1 2 3 ship 0\n").find("d.txt:2: has 5 words"), std::string::npos);
 }
@@ -277,9 +286,10 @@ TEST_F(BrokenFiles, AreListedWithTheirReasonsBeforeAnythingStarts) {
     FAIL() << "no error";
   } catch (const InputError& error) {
     const std::string text = error.what();
-    for (const char* part : {"5 of 7 images cannot be used (1 missing, 4 broken)", "dataset.skip_broken",
-                             "cut.jpg: ends early (truncated JPEG)", "gone.jpg: does not exist", "cut.png: ends early (truncated PNG)",
-                             "text.jpg: does not decode as an image", "empty.png: is empty", "gone.JPEG is there"})
+    for (const char* part :
+         {"5 of 7 images cannot be used (1 missing, 4 broken)", "dataset.skip_broken",
+          "cut.jpg: ends early (truncated JPEG)", "gone.jpg: does not exist", "cut.png: ends early (truncated PNG)",
+          "text.jpg: does not decode as an image", "empty.png: is empty", "gone.JPEG is there"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " not in " << text;
   }
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");

@@ -19,7 +19,9 @@ using Interpolation = ImageInput::Interpolation;
 
 class ImageFileTest : public ::testing::Test {
  protected:
-  ImageFileTest() : root_(fs::temp_directory_path() / ("orbweaver_image_" + std::to_string(getpid()))) { fs::create_directories(root_); }
+  ImageFileTest() : root_(fs::temp_directory_path() / ("orbweaver_image_" + std::to_string(getpid()))) {
+    fs::create_directories(root_);
+  }
   ~ImageFileTest() override { fs::remove_all(root_); }
   fs::path save(const char* name, const Image& image) {
     write_image(root_ / name, image.view());
@@ -60,12 +62,19 @@ std::string tiff_pixel(const std::vector<uint64_t>& values, uint64_t bits, uint6
   for (uint64_t c = 0; c < channels; ++c) text += little(bits, 2);
   text += pixel;
   const bool one = channels == 1;
-  const std::vector<std::array<uint64_t, 4>> tags = {
-      {256, 4, 1, 1}, {257, 4, 1, 1}, {258, 3, channels, one ? bits : 8}, {259, 3, 1, 1},
-      {262, 3, 1, one ? 1u : 2u}, {273, 4, 1, pixel_at}, {277, 3, 1, channels}, {278, 4, 1, 1},
-      {279, 4, 1, pixel.size()}, {339, 3, 1, sample_format}};
+  const std::vector<std::array<uint64_t, 4>> tags = {{256, 4, 1, 1},
+                                                     {257, 4, 1, 1},
+                                                     {258, 3, channels, one ? bits : 8},
+                                                     {259, 3, 1, 1},
+                                                     {262, 3, 1, one ? 1u : 2u},
+                                                     {273, 4, 1, pixel_at},
+                                                     {277, 3, 1, channels},
+                                                     {278, 4, 1, 1},
+                                                     {279, 4, 1, pixel.size()},
+                                                     {339, 3, 1, sample_format}};
   text += little(tags.size(), 2);
-  for (const auto& [tag, type, count, value] : tags) text += little(tag, 2) + little(type, 2) + little(count, 4) + little(value, 4);
+  for (const auto& [tag, type, count, value] : tags)
+    text += little(tag, 2) + little(type, 2) + little(count, 4) + little(value, 4);
   return text + little(0, 4);
 }
 
@@ -87,7 +96,8 @@ TEST_F(ImageFileTest, ColourComesOutAsRgb) {
   EXPECT_EQ(image.height, 2);
   EXPECT_EQ(image.view().stride, 9);
   EXPECT_EQ(image.pixels, plain_image(3, 2, {30, 20, 10}).pixels);
-  EXPECT_EQ(decode_image(save("a.ppm", std::string("P6 1 1 255\n\x01\x02\x03"))).pixels, (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_EQ(decode_image(save("a.ppm", std::string("P6 1 1 255\n\x01\x02\x03"))).pixels,
+            (std::vector<uint8_t>{1, 2, 3}));
 }
 
 TEST_F(ImageFileTest, GreyAlphaAndSixteenBitsBecomeEightBitRgb) {
@@ -101,7 +111,8 @@ TEST_F(ImageFileTest, GreyAlphaAndSixteenBitsBecomeEightBitRgb) {
   // 257 = 65535 / 255, so 16-bit n * 257 is exactly 8-bit n.
   EXPECT_EQ(pixel(tiff_pixel({65535, 514, 257}, 16)), (std::vector<int>{255, 2, 1}));
   EXPECT_EQ(pixel(tiff_pixel({25700}, 16)), (std::vector<int>{100, 100, 100}));
-  EXPECT_NE(image_fault(save("float.tif", tiff_pixel({0x3f000000}, 32, 3))).find("neither 8-bit nor 16-bit"), std::string::npos);
+  EXPECT_NE(image_fault(save("float.tif", tiff_pixel({0x3f000000}, 32, 3))).find("neither 8-bit nor 16-bit"),
+            std::string::npos);
 }
 
 TEST_F(ImageFileTest, TruncationIsFoundAnywhereInAJpeg) {
@@ -123,7 +134,8 @@ TEST_F(ImageFileTest, AThumbnailsEndMarkerIsNotTheImagesEnd) {
   const size_t length = whole.size() + 2;
   segment += static_cast<char>(length >> 8);
   segment += static_cast<char>(length & 255);
-  std::ofstream(root_ / "b.jpg", std::ios::binary) << whole.substr(0, 2) << segment << whole << whole.substr(2, whole.size() / 2);
+  std::ofstream(root_ / "b.jpg", std::ios::binary)
+      << whole.substr(0, 2) << segment << whole << whole.substr(2, whole.size() / 2);
   EXPECT_EQ(image_fault(root_ / "b.jpg"), "ends early (truncated JPEG)");
   std::ofstream(root_ / "c.jpg", std::ios::binary) << whole.substr(0, 2) << segment << whole << whole.substr(2);
   EXPECT_EQ(image_fault(root_ / "c.jpg"), "");
@@ -211,7 +223,8 @@ TEST(Prepare, CropsTheCentreAfterTheShortestSide) {
     for (size_t c = 0; c < 3; ++c)
       for (size_t y = 0; y < 9; ++y)
         for (size_t x = 0; x < 7; ++x)
-          ASSERT_FLOAT_EQ(out[(c * 9 + y) * 7 + x], static_cast<float>(whole.pixels[(y * 16 + x + 4) * 3 + c]) / 255.0f);
+          ASSERT_FLOAT_EQ(out[(c * 9 + y) * 7 + x],
+                          static_cast<float>(whole.pixels[(y * 16 + x + 4) * 3 + c]) / 255.0f);
     input.width = 20;
     EXPECT_THROW(prepare(image.view(), input, out.data()), InputError);
   }

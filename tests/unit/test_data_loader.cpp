@@ -56,11 +56,14 @@ TEST(OrderedPrefetch, KeepsTheOrderAndTheWindowWhateverTheNumberOfThreads) {
   for (const int threads : {1, 2, 7}) {
     std::atomic<int64_t> consumed{0};
     std::atomic<bool> beyond{false};
-    OrderedPrefetch<int64_t> squares(200, [&](int64_t i) {
-      if (i >= consumed + 8) beyond = true;
-      if (i % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
-      return i * i;
-    }, threads, 8);
+    OrderedPrefetch<int64_t> squares(
+        200,
+        [&](int64_t i) {
+          if (i >= consumed + 8) beyond = true;
+          if (i % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+          return i * i;
+        },
+        threads, 8);
     for (int64_t i = 0; i < 200; ++i) {
       // Raised before the slot is freed, so that the workers' view of the window is never too narrow.
       consumed = i + 1;
@@ -72,10 +75,13 @@ TEST(OrderedPrefetch, KeepsTheOrderAndTheWindowWhateverTheNumberOfThreads) {
 }
 
 TEST(OrderedPrefetch, ThrowsAnErrorAtItsPlaceAndGoesOn) {
-  OrderedPrefetch<int> numbers(6, [](int64_t i) {
-    if (i == 3) throw std::runtime_error("three");
-    return static_cast<int>(i);
-  }, 3, 4);
+  OrderedPrefetch<int> numbers(
+      6,
+      [](int64_t i) {
+        if (i == 3) throw std::runtime_error("three");
+        return static_cast<int>(i);
+      },
+      3, 4);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(numbers.next(), i);
   EXPECT_THROW(numbers.next(), std::runtime_error);
   EXPECT_EQ(numbers.next(), 4);
@@ -85,11 +91,13 @@ TEST(OrderedPrefetch, ThrowsAnErrorAtItsPlaceAndGoesOn) {
 TEST(OrderedPrefetch, CanBeAbandonedHalfWay) {
   std::atomic<int> made{0};
   {
-    OrderedPrefetch<int> numbers(1000000, [&](int64_t) { return ++made; }, 4, 16);
+    OrderedPrefetch<int> numbers(
+        1000000, [&](int64_t) { return ++made; }, 4, 16);
     numbers.next();
   }
   EXPECT_LE(made, 17);
-  OrderedPrefetch<int> none(0, [](int64_t) { return 1; }, 4, 16);
+  OrderedPrefetch<int> none(
+      0, [](int64_t) { return 1; }, 4, 16);
   EXPECT_EQ(none.next(), std::nullopt);
 }
 

@@ -24,7 +24,8 @@ struct Named {
 };
 
 Named resolve(const SynthScene& scene, std::string phrase) {
-  static const std::vector<std::string> counts = {"", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"};
+  static const std::vector<std::string> counts = {"",      "one",   "two",  "three", "four",   "five",  "six",
+                                                  "seven", "eight", "nine", "ten",   "eleven", "twelve"};
   Named named;
   named.claimed = 1;
   for (size_t i = 1; i < counts.size(); ++i)
@@ -49,13 +50,15 @@ Span span_of(const std::vector<Object>& objects) {
   for (const Object& o : objects) {
     const double half_x = (std::abs(o.width * std::cos(o.angle)) + std::abs(o.height * std::sin(o.angle))) / 2;
     const double half_y = (std::abs(o.width * std::sin(o.angle)) + std::abs(o.height * std::cos(o.angle))) / 2;
-    span = {std::min(span.left, o.cx - half_x), std::min(span.top, o.cy - half_y), std::max(span.right, o.cx + half_x), std::max(span.bottom, o.cy + half_y)};
+    span = {std::min(span.left, o.cx - half_x), std::min(span.top, o.cy - half_y), std::max(span.right, o.cx + half_x),
+            std::max(span.bottom, o.cy + half_y)};
   }
   return span;
 }
 
 bool is_surface(const std::string& phrase) {
-  static const std::set<std::string> words = {"green meadow", "brown bare land", "yellow sand", "gray concrete", "striped field", "row"};
+  static const std::set<std::string> words = {"green meadow",  "brown bare land", "yellow sand",
+                                              "gray concrete", "striped field",   "row"};
   return words.count(phrase) > 0;
 }
 
@@ -70,7 +73,8 @@ TEST(SynthScene, CaptionsCountWhatTheImageHolds) {
           const Named named = resolve(scene, phrase);
           if (named.objects.empty()) {
             // The scene's own name, or its ground.
-            EXPECT_TRUE(is_surface(phrase) || triple.relation == "with" || triple.relation == "in") << phrase << " in: " << caption.text;
+            EXPECT_TRUE(is_surface(phrase) || triple.relation == "with" || triple.relation == "in")
+                << phrase << " in: " << caption.text;
             continue;
           }
           EXPECT_EQ(named.claimed, static_cast<int64_t>(named.objects.size())) << caption.text;
@@ -86,23 +90,34 @@ TEST(SynthScene, DirectionsAndNeighboursAreTrue) {
     const SynthScene scene = make_scene(2, i);
     for (const SynthCaption& caption : scene.captions)
       for (const Triple& triple : caption.triples) {
-        const std::vector<Object> subject = resolve(scene, triple.subject).objects, object = resolve(scene, triple.object).objects;
+        const std::vector<Object> subject = resolve(scene, triple.subject).objects,
+                                  object = resolve(scene, triple.object).objects;
         if (subject.empty() || object.empty()) continue;
         const Span a = span_of(subject), b = span_of(object);
         ++seen[triple.relation];
-        if (triple.relation == "left of") { EXPECT_LT(a.right, b.left) << caption.text; }
-        if (triple.relation == "right of") { EXPECT_GT(a.left, b.right) << caption.text; }
-        if (triple.relation == "above") { EXPECT_LT(a.bottom, b.top) << caption.text; }
-        if (triple.relation == "below") { EXPECT_GT(a.top, b.bottom) << caption.text; }
+        if (triple.relation == "left of") {
+          EXPECT_LT(a.right, b.left) << caption.text;
+        }
+        if (triple.relation == "right of") {
+          EXPECT_GT(a.left, b.right) << caption.text;
+        }
+        if (triple.relation == "above") {
+          EXPECT_LT(a.bottom, b.top) << caption.text;
+        }
+        if (triple.relation == "below") {
+          EXPECT_GT(a.top, b.bottom) << caption.text;
+        }
         if (triple.relation == "next to" || triple.relation == "near")
           for (const Object& o : subject) {
             // Extents apart by more than the gap would mean that the boxes are.
             const Span s = span_of({o});
-            EXPECT_LE(std::max({s.left - b.right, b.left - s.right, s.top - b.bottom, b.top - s.bottom}), 18.1) << caption.text;
+            EXPECT_LE(std::max({s.left - b.right, b.left - s.right, s.top - b.bottom, b.top - s.bottom}), 18.1)
+                << caption.text;
           }
       }
   }
-  for (const char* relation : {"left of", "right of", "above", "below", "next to", "near", "on", "in", "on both sides", "along", "surrounded by", "crossing"})
+  for (const char* relation : {"left of", "right of", "above", "below", "next to", "near", "on", "in", "on both sides",
+                               "along", "surrounded by", "crossing"})
     EXPECT_GE(seen[relation], 3) << relation;
 }
 
@@ -155,7 +170,8 @@ TEST_F(SynthDataset, LoadsAndPassesItsOwnCheck) {
   EXPECT_EQ(dataset.val.images.size(), 4u);
   EXPECT_EQ(dataset.test.images.size(), 4u);
   EXPECT_EQ(dataset.test.captions.size(), 20u);
-  for (const CaptionRecord& caption : dataset.train.captions) EXPECT_TRUE(dataset.triples.contains(caption.text)) << caption.text;
+  for (const CaptionRecord& caption : dataset.train.captions)
+    EXPECT_TRUE(dataset.triples.contains(caption.text)) << caption.text;
   for (const ImageRecord& image : dataset.train.images) EXPECT_FALSE(read_detections(image.detections).empty());
   const CheckReport report = check_dataset(dataset, 2);
   EXPECT_TRUE(report.clean()) << report.text();

@@ -1,5 +1,3 @@
-#include "framework/eval/evaluation.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "framework/eval/candidates.h"
+#include "framework/eval/evaluation.h"
 #include "framework/eval/trec.h"
 #include "framework/io/files.h"
 #include "framework/io/npy.h"
@@ -131,7 +130,8 @@ TEST_F(TwoImages, ScoresSavedAsNpyGiveTheSameRows) {
 TEST_F(TwoImages, TheTableHasOneLinePerRowAndNotesTheParameters) {
   input_.rerankers = {reversing(2)};
   const std::string table = format_table(evaluate(input_));
-  EXPECT_NE(table.find("none           strict     own         one     0.00 100.00 100.00     2   75.00"), std::string::npos)
+  EXPECT_NE(table.find("none           strict     own         one     0.00 100.00 100.00     2   75.00"),
+            std::string::npos)
       << table;
   EXPECT_NE(table.find("[2] reversing {\"k\": 2}"), std::string::npos) << table;
 }
@@ -150,9 +150,11 @@ TEST_F(TwoImages, TrecFilesHoldBothRunsAndBothJudgements) {
   write_trec(folder, input_.i2t, input_.t2i, images_, "my run");
   EXPECT_EQ(read_lines(folder / "i2t.run").at(0), "i0 Q0 t1 1 0.800000011920929 my_run");
   EXPECT_EQ(read_lines(folder / "i2t.run").size(), 8u);
-  EXPECT_EQ(read_lines(folder / "i2t.qrels"), (std::vector<std::string>{"i0 0 t0 1", "i0 0 t1 1", "i1 0 t2 1", "i1 0 t3 1"}));
+  EXPECT_EQ(read_lines(folder / "i2t.qrels"),
+            (std::vector<std::string>{"i0 0 t0 1", "i0 0 t1 1", "i1 0 t2 1", "i1 0 t3 1"}));
   EXPECT_EQ(read_lines(folder / "t2i.run").at(7).substr(0, 11), "t3 Q0 i0 2 ");
-  EXPECT_EQ(read_lines(folder / "t2i.qrels"), (std::vector<std::string>{"t0 0 i0 1", "t1 0 i0 1", "t2 0 i1 1", "t3 0 i1 1"}));
+  EXPECT_EQ(read_lines(folder / "t2i.qrels"),
+            (std::vector<std::string>{"t0 0 i0 1", "t1 0 i0 1", "t2 0 i1 1", "t3 0 i1 1"}));
   fs::remove_all(folder);
 }
 
@@ -178,21 +180,24 @@ TEST(TopCandidates, AgreeWithASortWhateverTheSizesTiesAndMemoryOrder) {
     const unsigned levels = trial % 2 ? 20 : 1000000;
     Matrix<float> scores(queries, items);
     for (int64_t i = 0; i < queries * items; ++i) scores.data()[i] = static_cast<float>(random() % levels);
-    for (const Scores& both : {Scores(std::as_const(scores).view()), Scores(std::as_const(scores).view().transposed())}) {
+    for (const Scores& both :
+         {Scores(std::as_const(scores).view()), Scores(std::as_const(scores).view().transposed())}) {
       const auto& view = std::get<0>(both);
       const Rankings lists = top_candidates(both, k);
       const std::vector<int64_t> reverse = reverse_ranks(both, lists);
       for (int64_t query = 0; query < view.rows(); ++query) {
         std::vector<int64_t> order(static_cast<size_t>(view.cols()));
         for (size_t at = 0; at < order.size(); ++at) order[at] = static_cast<int64_t>(at);
-        std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return view(query, a) > view(query, b); });
+        std::stable_sort(order.begin(), order.end(),
+                         [&](int64_t a, int64_t b) { return view(query, a) > view(query, b); });
         size_t count = std::min<size_t>(order.size(), static_cast<size_t>(k));
         while (count < order.size() && view(query, order[count]) == view(query, order[count - 1])) ++count;
         order.resize(count);
         ASSERT_TRUE(std::ranges::equal(lists.items_of(query), order));
         for (size_t at = 0; at < count; ++at) {
           int64_t higher = 0;
-          for (int64_t other = 0; other < view.rows(); ++other) higher += view(other, order[at]) > view(query, order[at]);
+          for (int64_t other = 0; other < view.rows(); ++other)
+            higher += view(other, order[at]) > view(query, order[at]);
           ASSERT_EQ(reverse[static_cast<size_t>(lists.offsets[static_cast<size_t>(query)]) + at], higher);
         }
       }

@@ -16,7 +16,8 @@ std::string fault_of(const std::string& text) {
 }
 
 TEST(Json, KeepsTheOrderOfKeys) {
-  EXPECT_EQ(to_json(parse_json(R"({"z": 1, "a": [true, null, 1.5, "x"]})", "t"), -1), R"({"z":1,"a":[true,null,1.5,"x"]})");
+  EXPECT_EQ(to_json(parse_json(R"({"z": 1, "a": [true, null, 1.5, "x"]})", "t"), -1),
+            R"({"z":1,"a":[true,null,1.5,"x"]})");
 }
 
 TEST(Json, NumbersReadBackAsTheSameDouble) {
@@ -28,17 +29,22 @@ TEST(Json, NumbersReadBackAsTheSameDouble) {
 }
 
 TEST(Json, AFaultNamesFileLineAndColumn) {
-  EXPECT_EQ(fault_of("{\"a\": 1,\n \"b\": }").rfind("f.json:2:7: is not JSON", 0), 0u) << fault_of("{\"a\": 1,\n \"b\": }");
+  EXPECT_EQ(fault_of("{\"a\": 1,\n \"b\": }").rfind("f.json:2:7: is not JSON", 0), 0u)
+      << fault_of("{\"a\": 1,\n \"b\": }");
   EXPECT_NE(fault_of(""), "");
 }
 
-TEST(Json, ADuplicateKeyIsRefused) { EXPECT_EQ(fault_of(R"({"a": 1, "a": 2})"), "f.json: \"a\" is given twice in one object"); }
+TEST(Json, ADuplicateKeyIsRefused) {
+  EXPECT_EQ(fault_of(R"({"a": 1, "a": 2})"), "f.json: \"a\" is given twice in one object");
+}
 
 TEST(Json, DeepNestingIsRefusedInsteadOfOverflowingTheStack) {
   EXPECT_NE(fault_of(std::string(100000, '[')).find("nested deeper"), std::string::npos);
 }
 
-TEST(Json, AnIntegerBeyond64BitsIsRefused) { EXPECT_NE(fault_of("18446744073709551615").find("does not fit"), std::string::npos); }
+TEST(Json, AnIntegerBeyond64BitsIsRefused) {
+  EXPECT_NE(fault_of("18446744073709551615").find("does not fit"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace orbweaver

@@ -1,5 +1,3 @@
-#include "framework/eval/metrics.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/eval/metrics.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -127,7 +126,8 @@ TEST(BestRanks, RefusesWhatDoesNotFit) {
   EXPECT_THROW(best_ranks(scores_of(scores), matches({{0}, {1}}), TieRule::strict), ShapeError);
   EXPECT_THROW(best_ranks(scores_of(scores), matches({{2}}), TieRule::strict), ShapeError);
   EXPECT_THROW(best_ranks(scores_of(scores), matches({{}}), TieRule::strict), InputError);
-  const Rankings twice = rankings({{{1, 2.0}, {1, 1.0}}}), outside = rankings({{{2, 2.0}}}), queries = rankings({{}, {}});
+  const Rankings twice = rankings({{{1, 2.0}, {1, 1.0}}}), outside = rankings({{{2, 2.0}}}),
+                 queries = rankings({{}, {}});
   for (const Rankings* lists : {&twice, &outside, &queries})
     EXPECT_THROW(best_ranks(scores_of(scores), matches({{0}}), TieRule::strict, lists), ShapeError);
   const auto broken = matrix<float>({{0.9f, std::nanf("")}});
@@ -142,7 +142,8 @@ TEST(BestRanks, AcceptsScoresOfMinusInfinity) {
 
 TEST(RecallAtK, CountsAQueryOnceWhenSeveralOfItsMatchesAreInTheTopK) {
   const auto scores = matrix<float>({{0.9f, 0.8f, 0.1f}, {0.9f, 0.8f, 0.1f}});
-  const DirectionMetrics metrics = direction_metrics(best_ranks(scores_of(scores), matches({{0, 1}, {1, 2}}), TieRule::strict));
+  const DirectionMetrics metrics =
+      direction_metrics(best_ranks(scores_of(scores), matches({{0, 1}, {1, 2}}), TieRule::strict));
   EXPECT_EQ(metrics.r1, 50);
   EXPECT_EQ(metrics.r5, 100);
 }

@@ -1,7 +1,4 @@
-#include "framework/io/npy.h"
-
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +8,7 @@
 #include <string>
 
 #include "framework/io/files.h"
+#include "framework/io/npy.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -118,7 +116,8 @@ TEST_F(NpyFile, ReadsAMatrixWithoutRows) {
 
 TEST_F(NpyFile, RefusesOtherTypesAndShapesSayingWhatToDo) {
   save("{'descr': '<i8', 'fortran_order': False, 'shape': (1, 2), }", std::string(16, '\0'));
-  EXPECT_NE(error().find("scores.npy: holds numbers of type \"<i8\", expected float32 or float64"), std::string::npos) << error();
+  EXPECT_NE(error().find("scores.npy: holds numbers of type \"<i8\", expected float32 or float64"), std::string::npos)
+      << error();
   save("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 1), }", std::string(8, '\0'));
   EXPECT_NE(error().find("shape (1, 2, 1), expected a matrix (2 dimensions)"), std::string::npos) << error();
   save("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", std::string(8, '\0'));
@@ -151,7 +150,8 @@ TEST_F(NpyFile, RefusesMalformedHeaders) {
   const std::string data(24, '\0');
   for (const char* dictionary :
        {"", "{", "{}", "[]", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2, 3)}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, -3)}", "{'descr': '<f4', 'fortran_order': False, 'shape': 6}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, -3)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': 6}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} more", "{'descr: 1}",
         "{'descr': '<f4', 'order': 'C', 'fortran_order': False, 'shape': (2, 3)}"}) {
     save(dictionary, data);

@@ -30,7 +30,8 @@ struct Everything {
     p.field("file", &Everything::file, "A file");
     p.field("limit", &Everything::limit, "A limit, or none");
     p.field("sizes", &Everything::sizes, "Sizes").range(0, 9).min_items(1);
-    p.field("variant", &Everything::variant, {{"paper", Variant::paper}, {"released", Variant::released}}, "Which form");
+    p.field("variant", &Everything::variant, {{"paper", Variant::paper}, {"released", Variant::released}},
+            "Which form");
     p.field("head", &Everything::head, "A nested object");
   }
 };
@@ -39,19 +40,21 @@ Value object(std::initializer_list<std::pair<std::string, Value>> members) { ret
 
 std::vector<std::string> problems_of(const Value& value) {
   std::vector<std::string> out;
-  for (const Problem& problem : validate(schema_of<Everything>(), value, "/x")) out.push_back(problem.pointer + ": " + problem.message);
+  for (const Problem& problem : validate(schema_of<Everything>(), value, "/x"))
+    out.push_back(problem.pointer + ": " + problem.message);
   return out;
 }
 
 TEST(Params, DefaultsAreTheStructsOwnInitialisers) {
   const Value defaults = with_defaults(schema_of<Everything>(), Value::object());
-  EXPECT_EQ(brief(defaults, 1000), R"({"flag": true, "count": 3, "rate": 0.5, "mode": "fast", "file": "", "limit": null, )"
-                                   R"("sizes": [1, 2], "variant": "released", "head": {"hidden": 64}})");
+  EXPECT_EQ(brief(defaults, 1000),
+            R"({"flag": true, "count": 3, "rate": 0.5, "mode": "fast", "file": "", "limit": null, )"
+            R"("sizes": [1, 2], "variant": "released", "head": {"hidden": 64}})");
 }
 
 TEST(Params, ReadFillsWhatIsGivenAndKeepsTheRest) {
-  const Everything read = read_params<Everything>(object({{"count", 7}, {"limit", 2}, {"variant", "paper"},
-                                                          {"head", object({{"hidden", 5}})}}));
+  const Everything read = read_params<Everything>(
+      object({{"count", 7}, {"limit", 2}, {"variant", "paper"}, {"head", object({{"hidden", 5}})}}));
   EXPECT_EQ(read.count, 7);
   EXPECT_EQ(read.limit, 2.0);
   EXPECT_EQ(read.variant, Variant::paper);
@@ -60,15 +63,18 @@ TEST(Params, ReadFillsWhatIsGivenAndKeepsTheRest) {
 }
 
 TEST(Params, ValidationReportsEveryProblemWithItsPlace) {
-  const auto problems = problems_of(object({{"flag", "yes"}, {"count", 11}, {"mode", "fats"}, {"sizes", Value(Value::List{10})},
-                                            {"head", object({{"hiden", 3}})}, {"rate", -1}}));
-  const std::vector<std::string> wanted{
-      R"(/x/flag: is "yes", expected boolean)",
-      R"(/x/count: is 11, expected integer in [1, 10])",
-      R"(/x/mode: is "fats", expected one of fast, slow; did you mean "fast"?)",
-      R"(/x/sizes/0: is 10, expected integer in [0, 9])",
-      R"(/x/head/hiden: unknown parameter; did you mean "hidden"?)",
-      R"(/x/rate: is -1, expected number of at least 0)"};
+  const auto problems = problems_of(object({{"flag", "yes"},
+                                            {"count", 11},
+                                            {"mode", "fats"},
+                                            {"sizes", Value(Value::List{10})},
+                                            {"head", object({{"hiden", 3}})},
+                                            {"rate", -1}}));
+  const std::vector<std::string> wanted{R"(/x/flag: is "yes", expected boolean)",
+                                        R"(/x/count: is 11, expected integer in [1, 10])",
+                                        R"(/x/mode: is "fats", expected one of fast, slow; did you mean "fast"?)",
+                                        R"(/x/sizes/0: is 10, expected integer in [0, 9])",
+                                        R"(/x/head/hiden: unknown parameter; did you mean "hidden"?)",
+                                        R"(/x/rate: is -1, expected number of at least 0)"};
   EXPECT_EQ(problems, wanted);
 }
 

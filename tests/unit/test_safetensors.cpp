@@ -1,7 +1,4 @@
-#include "framework/io/safetensors.h"
-
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <cstring>
@@ -11,6 +8,7 @@
 #include <string>
 
 #include "framework/io/files.h"
+#include "framework/io/safetensors.h"
 #include "orbweaver/error.h"
 #include "tests/test_data.h"
 
@@ -156,10 +154,12 @@ TEST_F(Safetensors, RefusesHeadersThatDoNotFitTheFile) {
   refuses(R"({"a":{"dtype":"F32","shape":[6],"data_offsets":[24,0]}})", "bytes 24 to 0");
   refuses(R"({"a":{"dtype":"F32","shape":[6],"data_offsets":[-24,0]}})", "negative");
   refuses(R"({"a":{"dtype":"F32","shape":[6]}})", "\"data_offsets\" is missing");
-  refuses(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"b":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}})",
-          "overlaps");
-  refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}})",
-          "belong to none");
+  refuses(
+      R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"b":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}})",
+      "overlaps");
+  refuses(
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}})",
+      "belong to none");
   refuses(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", "8 bytes at the end");
   refuses(R"({"__metadata__":{"k":25},"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}})", "__metadata__");
   refuses(R"([1, 2, 3])", "does not start with");

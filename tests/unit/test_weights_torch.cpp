@@ -36,9 +36,14 @@ class Pickle {
     for (const uint8_t value : values) integer(value);
     return raw("t");
   }
-  Pickle& tensor(const std::string& storage, const std::string& record, uint8_t offset, const std::vector<uint8_t>& sizes,
-                 const std::vector<uint8_t>& strides) {
-    global("torch._utils", "_rebuild_tensor_v2").raw("((").text("storage").global("torch", storage).text(record).text("cpu");
+  Pickle& tensor(const std::string& storage, const std::string& record, uint8_t offset,
+                 const std::vector<uint8_t>& sizes, const std::vector<uint8_t>& strides) {
+    global("torch._utils", "_rebuild_tensor_v2")
+        .raw("((")
+        .text("storage")
+        .global("torch", storage)
+        .text(record)
+        .text("cpu");
     integer(6).raw("tQ").integer(offset).tuple(sizes).tuple(strides).raw("\x89");
     return global("collections", "OrderedDict").raw(")RtR");
   }
@@ -165,8 +170,11 @@ TEST_F(WeightsFile, OfTheOldFormatGetsTheLineThatConvertsIt) {
 }
 
 TEST_F(WeightsFile, OfSafetensorsIsRead) {
-  const auto file = write("w.safetensors", safetensors(
-      R"({"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"none":{"dtype":"F16","shape":[0],"data_offsets":[24,24]}})", 24));
+  const auto file = write(
+      "w.safetensors",
+      safetensors(
+          R"({"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"none":{"dtype":"F16","shape":[0],"data_offsets":[24,24]}})",
+          24));
   const StateDict weights = read_state_dict(file);
   ASSERT_EQ(weights.size(), 2u);
   EXPECT_TRUE(weights.at("w").equal(kMatrix));

@@ -32,13 +32,18 @@ struct BiGruParams {
     p.field("word_dim", &BiGruParams::word_dim, "Width of a word's embedding").range(1, 4096);
     p.field("hidden", &BiGruParams::hidden, "Width of each direction's state, and of the output").range(1, 8192);
     p.field("layers", &BiGruParams::layers, "GRU layers").range(1, 8);
-    p.field("min_count", &BiGruParams::min_count, "Words seen less often in the training captions are unknown").at_least(1);
+    p.field("min_count", &BiGruParams::min_count, "Words seen less often in the training captions are unknown")
+        .at_least(1);
     p.field("pooling", &BiGruParams::pooling, {{"mean", Pooling::mean}, {"last", Pooling::last}, {"max", Pooling::max}},
             "Words to sentence: mean (GaLR), the two last states averaged (VSE++), or the largest of each feature");
-    p.field("dropout", &BiGruParams::dropout, "Share of word embedding entries, and of entries between layers, dropped in "
-            "training").range(0, 0.95);
-    p.field("word_scale", &BiGruParams::word_scale, "Initial embeddings are uniform in [-word_scale, word_scale]").range(0, 10);
-    p.field("word_vectors", &BiGruParams::word_vectors, "Text file of pretrained vectors, a word and word_dim numbers per "
+    p.field("dropout", &BiGruParams::dropout,
+            "Share of word embedding entries, and of entries between layers, dropped in "
+            "training")
+        .range(0, 0.95);
+    p.field("word_scale", &BiGruParams::word_scale, "Initial embeddings are uniform in [-word_scale, word_scale]")
+        .range(0, 10);
+    p.field("word_vectors", &BiGruParams::word_vectors,
+            "Text file of pretrained vectors, a word and word_dim numbers per "
             "line (GloVe's format), copied into the embedding before training; none when empty");
   }
 };
@@ -46,15 +51,15 @@ struct BiGruParams {
 /// tokens = (forward + backward) / 2 of each word [B, L, hidden], global = their pooling [B, hidden].
 ///
 /// Captions are lower-cased and split at everything but letters and digits (apostrophes are dropped); a caption without
-/// words is one unknown word. The vocabulary is fitted on the training captions and travels as the extra state, one word
-/// per line.
+/// words is one unknown word. The vocabulary is fitted on the training captions and travels as the extra state, one
+/// word per line.
 class BiGruEncoder final : public orbweaver::TextEncoder {
  public:
   using Params = BiGruParams;
 
   BiGruEncoder(const Params& params, const orbweaver::Inputs&) : params_(params) {
-    gru_ = register_module("gru", std::make_shared<BidirectionalGru>(params.word_dim, params.hidden, params.layers,
-                                                                     params.dropout));
+    gru_ = register_module(
+        "gru", std::make_shared<BidirectionalGru>(params.word_dim, params.hidden, params.layers, params.dropout));
     if (params.dropout > 0) dropout_ = register_module("dropout", torch::nn::Dropout(params.dropout));
   }
 
@@ -126,7 +131,8 @@ class BiGruEncoder final : public orbweaver::TextEncoder {
     }
     // Words are added in their order, so that the sum's rounding does not depend on the padding.
     const at::Tensor counts = packed.mask.sum(1, /*keepdim=*/true);
-    return at::zeros({packed.mask.size(0), params_.hidden}, words.options()).index_add(0, packed.caption, words) / counts;
+    return at::zeros({packed.mask.size(0), params_.hidden}, words.options()).index_add(0, packed.caption, words) /
+           counts;
   }
 
   void copy_word_vectors() {
@@ -139,7 +145,8 @@ class BiGruEncoder final : public orbweaver::TextEncoder {
       const size_t end = line.find(' ');
       const int64_t id = vocabulary_.id(line.substr(0, end));
       if (id == Vocabulary::unknown) continue;
-      words_->weight[id].copy_(at::tensor(numbers(line.substr(end == std::string::npos ? line.size() : end), line_number)));
+      words_->weight[id].copy_(
+          at::tensor(numbers(line.substr(end == std::string::npos ? line.size() : end), line_number)));
       ++found;
     }
     if (found == 0)
@@ -154,8 +161,8 @@ class BiGruEncoder final : public orbweaver::TextEncoder {
     for (float value; stream >> value;) values.push_back(value);
     if (!stream.eof() || static_cast<int64_t>(values.size()) != params_.word_dim)
       throw orbweaver::InputError(params_.word_vectors.string() + ":" + std::to_string(line) + ": " +
-                                  std::to_string(values.size()) + " numbers after the word, expected word_dim = " +
-                                  std::to_string(params_.word_dim));
+                                  std::to_string(values.size()) +
+                                  " numbers after the word, expected word_dim = " + std::to_string(params_.word_dim));
     return values;
   }
 

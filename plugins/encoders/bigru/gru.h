@@ -1,4 +1,5 @@
-// A bidirectional GRU over packed captions; the same function and parameters as torch::nn::GRU, faster to train on a CPU.
+// A bidirectional GRU over packed captions; the same function and parameters as torch::nn::GRU, faster to train on a
+// CPU.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -58,8 +59,8 @@ class GruLayer : public torch::autograd::Function<GruLayer> {
     Gradients both[2];
     run_both(saved[0], [&](bool reverse) {
       const at::Tensor* own = &saved[reverse ? 5 : 1];
-      both[reverse] = back(gradients[reverse], saved[0], own[0], {own[1], own[2], own[3]}, steps_of(step_sizes, reverse),
-                           distinct);
+      both[reverse] =
+          back(gradients[reverse], saved[0], own[0], {own[1], own[2], own[3]}, steps_of(step_sizes, reverse), distinct);
     });
     const Gradients &f = both[0], &b = both[1];
     return {f.x, b.x, at::Tensor(), f.weight, f.bias, b.weight, b.bias, at::Tensor()};
@@ -181,8 +182,9 @@ class GruLayer : public torch::autograd::Function<GruLayer> {
   }
 };
 
-/// Bidirectional GRU of several layers. Parameters have the names, shapes, gate order (r, z, n) and initial distribution
-/// of torch::nn::GRU: weight_ih_l0 [3H, in], weight_hh_l0 [3H, H], bias_ih_l0, bias_hh_l0 [3H], and ..._reverse.
+/// Bidirectional GRU of several layers. Parameters have the names, shapes, gate order (r, z, n) and initial
+/// distribution of torch::nn::GRU: weight_ih_l0 [3H, in], weight_hh_l0 [3H, H], bias_ih_l0, bias_hh_l0 [3H], and
+/// ..._reverse.
 class BidirectionalGru final : public torch::nn::Module {
  public:
   BidirectionalGru(int64_t input, int64_t hidden, int64_t layers, double dropout) {
@@ -207,7 +209,8 @@ class BidirectionalGru final : public torch::nn::Module {
     at::Tensor forward, backward;  ///< [N, H], of the last layer
   };
 
-  /// @param inputs  [U, input] the distinct inputs, @param row [N] which of them each word has: a word is projected once,
+  /// @param inputs  [U, input] the distinct inputs, @param row [N] which of them each word has: a word is projected
+  /// once,
   ///                however often it occurs.
   States forward(const at::Tensor& inputs, const at::Tensor& row, const std::vector<int64_t>& step_sizes) {
     States states = run(0, inputs, row, step_sizes);
@@ -227,8 +230,8 @@ class BidirectionalGru final : public torch::nn::Module {
   States run(size_t layer, const at::Tensor& inputs, const at::Tensor& row, const std::vector<int64_t>& step_sizes) {
     const Direction &f = directions_[2 * layer], &b = directions_[2 * layer + 1];
     const auto states = GruLayer::apply(at::linear(inputs, f.input_weight, f.input_bias),
-                                        at::linear(inputs, b.input_weight, b.input_bias), row, f.state_weight, f.state_bias,
-                                        b.state_weight, b.state_bias, step_sizes);
+                                        at::linear(inputs, b.input_weight, b.input_bias), row, f.state_weight,
+                                        f.state_bias, b.state_weight, b.state_bias, step_sizes);
     return {states[0], states[1]};
   }
 

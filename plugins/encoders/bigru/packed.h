@@ -13,12 +13,12 @@ namespace {
 /// The words of a batch, time-major as in torch's PackedSequence: all first words, all second words, ..., captions by
 /// falling length, so that the captions that still run at a step are its first rows.
 struct Packed {
-  at::Tensor ids;                    ///< [N] word ids, N the number of words of the batch
-  at::Tensor caption;                ///< [N] the caption that a row belongs to
-  at::Tensor place;                  ///< [N] row of the padded [B * L, ...] tensor
-  at::Tensor first, last;            ///< [B] row of each caption's first and last word
-  at::Tensor mask;                   ///< [B, L] bool, true at words
-  std::vector<int64_t> step_sizes;   ///< [steps] captions that run at each step, falling
+  at::Tensor ids;                   ///< [N] word ids, N the number of words of the batch
+  at::Tensor caption;               ///< [N] the caption that a row belongs to
+  at::Tensor place;                 ///< [N] row of the padded [B * L, ...] tensor
+  at::Tensor first, last;           ///< [B] row of each caption's first and last word
+  at::Tensor mask;                  ///< [B, L] bool, true at words
+  std::vector<int64_t> step_sizes;  ///< [steps] captions that run at each step, falling
 };
 
 inline Packed pack(const orbweaver::TokenBatch& tokens) {

@@ -1,11 +1,10 @@
-#include "bigru.h"
-
 #include <gtest/gtest.h>
 #include <torch/nn/modules/rnn.h>
 #include <torch/nn/utils/rnn.h>
 
 #include <fstream>
 
+#include "bigru.h"
 #include "gradient_check.h"
 
 namespace {
@@ -52,7 +51,9 @@ struct Reference {
 
 Reference reference(BiGruEncoder& encoder, const BiGruParams& params, const TokenBatch& batch) {
   torch::nn::GRU gru(torch::nn::GRUOptions(params.word_dim, params.hidden)
-                         .num_layers(params.layers).bidirectional(true).batch_first(true));
+                         .num_layers(params.layers)
+                         .bidirectional(true)
+                         .batch_first(true));
   gru->to(at::kDouble);
   at::Tensor table;
   {
@@ -63,8 +64,9 @@ Reference reference(BiGruEncoder& encoder, const BiGruParams& params, const Toke
       else
         gru->named_parameters()[parameter.key().substr(4)].copy_(parameter.value());
   }
-  const auto packed = torch::nn::utils::rnn::pack_padded_sequence(table.index_select(0, batch.ids.flatten())
-      .view({batch.ids.size(0), batch.ids.size(1), -1}), batch.lengths, true, /*enforce_sorted=*/false);
+  const auto packed = torch::nn::utils::rnn::pack_padded_sequence(
+      table.index_select(0, batch.ids.flatten()).view({batch.ids.size(0), batch.ids.size(1), -1}), batch.lengths, true,
+      /*enforce_sorted=*/false);
   const auto [output, last] = gru->forward_with_packed_input(packed);
   const at::Tensor states = std::get<0>(torch::nn::utils::rnn::pad_packed_sequence(output, true, 0, batch.ids.size(1)));
   return {states, last, gru};

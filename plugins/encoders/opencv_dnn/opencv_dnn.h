@@ -7,13 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "orbweaver/params.h"
 #include "orbweaver/torch/image_encoder.h"
@@ -32,15 +31,18 @@ struct OpencvDnnParams {
   std::vector<double> mean = {0, 0, 0}, deviation = {1, 1, 1};
 
   static void describe(orbweaver::ParamSpec<OpencvDnnParams>& p) {
-    p.field("weights", &OpencvDnnParams::weights, "Darknet .weights, .onnx, Caffe .caffemodel or TensorFlow .pb").required();
-    p.field("network", &OpencvDnnParams::network, "Darknet .cfg, Caffe .prototxt or TensorFlow .pbtxt; when empty, the file "
+    p.field("weights", &OpencvDnnParams::weights, "Darknet .weights, .onnx, Caffe .caffemodel or TensorFlow .pb")
+        .required();
+    p.field("network", &OpencvDnnParams::network,
+            "Darknet .cfg, Caffe .prototxt or TensorFlow .pbtxt; when empty, the file "
             "of the same stem beside the weights where the format needs one");
     p.field("layer", &OpencvDnnParams::layer, "Layer whose output is taken; when empty, the network's last output");
     p.field("size", &OpencvDnnParams::size, "Height and width that images are stretched to").range(1, 8192);
     p.field("height", &OpencvDnnParams::height, "Height, where it is not `size`").range(1, 8192);
     p.field("width", &OpencvDnnParams::width, "Width, where it is not `size`").range(1, 8192);
-    p.field("interpolation", &OpencvDnnParams::interpolation, {{"bilinear", Interpolation::bilinear},
-            {"bicubic", Interpolation::bicubic}, {"area", Interpolation::area}}, "How images are resized");
+    p.field("interpolation", &OpencvDnnParams::interpolation,
+            {{"bilinear", Interpolation::bilinear}, {"bicubic", Interpolation::bicubic}, {"area", Interpolation::area}},
+            "How images are resized");
     p.field("channels", &OpencvDnnParams::channels, {{"rgb", Channels::rgb}, {"bgr", Channels::bgr}},
             "Order of the channels that the network was trained with");
     p.field("mean", &OpencvDnnParams::mean, "Subtracted from pixel / 255; red, green, blue").min_items(3);
@@ -49,8 +51,8 @@ struct OpencvDnnParams {
   }
 };
 
-/// A layer's map [C, h, w] gives `tokens` [B, h*w, C] and their mean `global` [B, C]; a layer that makes one row per image
-/// gives `global` alone. Nothing is trained.
+/// A layer's map [C, h, w] gives `tokens` [B, h*w, C] and their mean `global` [B, C]; a layer that makes one row per
+/// image gives `global` alone. Nothing is trained.
 class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
  public:
   using Params = OpencvDnnParams;
@@ -132,8 +134,8 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
       net_ = cv::dnn::readNet(params_.weights.string(), network.string());
       net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
     } catch (const cv::Exception& error) {
-      fail(params_.weights.string() + (network.empty() ? "" : " with " + network.string()) + ": OpenCV cannot read it: " +
-           one_line(error));
+      fail(params_.weights.string() + (network.empty() ? "" : " with " + network.string()) +
+           ": OpenCV cannot read it: " + one_line(error));
     }
     if (net_.empty()) fail(params_.weights.string() + ": holds no network");
     if (params_.weights.extension() == ".weights") check_darknet_size(network);
@@ -147,7 +149,8 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
     std::filesystem::path beside = params_.weights;
     beside.replace_extension(format == ".weights" ? ".cfg" : ".prototxt");
     if (!std::filesystem::exists(beside))
-      fail(params_.weights.string() + ": its network description " + beside.string() + " does not exist; give `network`");
+      fail(params_.weights.string() + ": its network description " + beside.string() +
+           " does not exist; give `network`");
     return beside;
   }
 
@@ -183,8 +186,8 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
     std::string some;
     for (size_t i = names.size() - std::min<size_t>(names.size(), 5); i < names.size(); ++i) some += " " + names[i];
     fail(params_.weights.string() + ": no layer \"" + layer_ + "\"" +
-         (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?") + " (its last of " + std::to_string(names.size()) +
-         " layers:" + some + ")");
+         (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?") + " (its last of " +
+         std::to_string(names.size()) + " layers:" + some + ")");
   }
 
   void find_widths() {
@@ -218,8 +221,9 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
       text += (d > 0 ? ", " : "") + std::to_string(output.size[d]);
     }
     if ((output.dims != 2 && output.dims != 4) || output.size[0] != 1 || output.type() != CV_32F)
-      fail(params_.weights.string() + ": layer \"" + layer_ + "\" makes [" + text +
-           "] of one image, expected a map [1, channels, height, width] or a vector [1, width]; choose another `layer`");
+      fail(
+          params_.weights.string() + ": layer \"" + layer_ + "\" makes [" + text +
+          "] of one image, expected a map [1, channels, height, width] or a vector [1, width]; choose another `layer`");
     const cv::Mat packed = output.isContinuous() ? output : output.clone();
     at::Tensor tensor = at::empty(sizes, at::kFloat);
     std::memcpy(tensor.data_ptr<float>(), packed.ptr<float>(), tensor.nbytes());

@@ -1,11 +1,10 @@
-#include "opencv_dnn.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <functional>
 
+#include "opencv_dnn.h"
 #include "test_data.h"
 
 namespace {
@@ -20,9 +19,10 @@ class TinyNetwork : public ::testing::Test {
   void SetUp() override {
     folder_ = fs::path(::testing::TempDir()) / ("orbweaver_opencv_dnn_" + std::to_string(::getpid()));
     fs::create_directories(folder_);
-    std::ofstream(folder_ / "tiny.cfg") << "[net]\nbatch=1\nwidth=4\nheight=4\nchannels=3\n\n[convolutional]\nfilters=2\n"
-                                           "size=1\nstride=1\npad=0\nactivation=linear\n\n[convolutional]\nfilters=1\n"
-                                           "size=1\nstride=1\npad=0\nactivation=linear\n";
+    std::ofstream(folder_ / "tiny.cfg")
+        << "[net]\nbatch=1\nwidth=4\nheight=4\nchannels=3\n\n[convolutional]\nfilters=2\n"
+           "size=1\nstride=1\npad=0\nactivation=linear\n\n[convolutional]\nfilters=1\n"
+           "size=1\nstride=1\npad=0\nactivation=linear\n";
     write_weights("tiny.weights", {0.5f, 1, 1, 2, 3, -1, 0, 0, /*second layer*/ 0, 1, 1});
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -33,7 +33,8 @@ class TinyNetwork : public ::testing::Test {
     std::ofstream file(folder_ / name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(version), sizeof version);
     file.write(reinterpret_cast<const char*>(&seen), sizeof seen);
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+    file.write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * sizeof(float)));
   }
 
   OpencvDnnParams params() const {
@@ -63,8 +64,8 @@ TEST_F(TinyNetwork, GivesTheMapAsTokensAndTheirMeanAsGlobal) {
   EXPECT_EQ(encoder.outputs().tokens, 2);
   EXPECT_TRUE(encoder.parameters().empty());
   at::Tensor images = at::zeros({2, 3, 4, 4});
-  images[1][0].fill_(0.25);   // red
-  images[1][1][0][1] = 0.5;   // green of the second position
+  images[1][0].fill_(0.25);  // red
+  images[1][1][0][1] = 0.5;  // green of the second position
   const Representation out = encoder.forward(images);
   ASSERT_EQ(out.tokens.sizes(), at::IntArrayRef({2, 16, 2}));
   EXPECT_TRUE(out.tokens[0].equal(at::tensor({0.5f, 1.f}).expand({16, 2})));

@@ -25,7 +25,8 @@ struct ResnetParams {
 
   static void describe(orbweaver::ParamSpec<ResnetParams>& p) {
     p.field("depth", &ResnetParams::depth, "Layers: 18, 34 or 50").range(18, 50);
-    p.field("weights", &ResnetParams::weights, "torchvision's state dict (zip .pt or .pth, or .safetensors); its classifier "
+    p.field("weights", &ResnetParams::weights,
+            "torchvision's state dict (zip .pt or .pth, or .safetensors); its classifier "
             "fc.* is passed over; random initial weights when empty");
     p.field("size", &ResnetParams::size, "Height and width that images are stretched to").range(32, 4096);
   }
@@ -37,7 +38,8 @@ inline torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, in
   return conv;
 }
 
-/// A residual block: two 3 x 3 convolutions, or with `bottleneck` 1 x 1, 3 x 3 (with the stride) and 1 x 1 to 4 x width.
+/// A residual block: two 3 x 3 convolutions, or with `bottleneck` 1 x 1, 3 x 3 (with the stride) and 1 x 1 to 4 x
+/// width.
 class ResidualBlock final : public torch::nn::Module {
  public:
   ResidualBlock(int64_t in, int64_t width, int64_t stride, bool bottleneck) {
@@ -78,8 +80,8 @@ class ResidualBlock final : public torch::nn::Module {
 
 /// tokens = positions of the fourth stage's map [B, h*w, C], global = their mean [B, C]; C is 512, for depth 50 2048.
 ///
-/// Images are stretched to a square and normalised by ImageNet's mean and deviation. (torchvision's evaluation crops the
-/// centre instead; in aerial images the border matters as much.)
+/// Images are stretched to a square and normalised by ImageNet's mean and deviation. (torchvision's evaluation crops
+/// the centre instead; in aerial images the border matters as much.)
 class ResnetEncoder final : public orbweaver::ImageEncoder {
  public:
   using Params = ResnetParams;
@@ -89,8 +91,8 @@ class ResnetEncoder final : public orbweaver::ImageEncoder {
     if (params.depth != 18 && params.depth != 34 && !bottleneck)
       throw orbweaver::InputError("image_encoder resnet: depth is " + std::to_string(params.depth) +
                                   "; there are 18, 34 and 50");
-    const std::vector<int64_t> blocks = params.depth == 18 ? std::vector<int64_t>{2, 2, 2, 2}
-                                                           : std::vector<int64_t>{3, 4, 6, 3};
+    const std::vector<int64_t> blocks =
+        params.depth == 18 ? std::vector<int64_t>{2, 2, 2, 2} : std::vector<int64_t>{3, 4, 6, 3};
     conv1_ = register_module("conv1", convolution(3, 64, 7, 2));
     bn1_ = register_module("bn1", torch::nn::BatchNorm2d(64));
     channels_ = 64;

@@ -1,10 +1,10 @@
-#include "resnet.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
+
+#include "resnet.h"
 
 namespace {
 

@@ -52,11 +52,15 @@ class GlobalFusion final : public orbweaver::Fusion {
     const int64_t width = inputs.own().global, embed = inputs.embed_dim;
     const std::string side = image ? "image" : "text";
     if (width <= 0)
-      throw orbweaver::InputError("fusion global needs the vector `global` of the " + side + "_encoder, which makes none; use "
-                                  "another " + side + " encoder or layer, or a fusion that reads what it makes");
+      throw orbweaver::InputError("fusion global needs the vector `global` of the " + side +
+                                  "_encoder, which makes none; use "
+                                  "another " +
+                                  side + " encoder or layer, or a fusion that reads what it makes");
     if (head.layers == HeadParams::Layers::none && width != embed)
-      throw orbweaver::InputError("fusion global: " + side + ".layers is \"none\", but the " + side + "_encoder's `global` "
-                                  "is " + std::to_string(width) + " wide and embed_dim is " + std::to_string(embed) +
+      throw orbweaver::InputError("fusion global: " + side + ".layers is \"none\", but the " + side +
+                                  "_encoder's `global` "
+                                  "is " +
+                                  std::to_string(width) + " wide and embed_dim is " + std::to_string(embed) +
                                   "; use \"linear\", or set embed_dim to " + std::to_string(width));
     make_norm(head.norm, width);
     make_layers(head, width, embed);

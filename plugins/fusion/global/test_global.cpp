@@ -1,7 +1,6 @@
-#include "global.h"
-
 #include <gtest/gtest.h>
 
+#include "global.h"
 #include "gradient_check.h"
 
 namespace {
@@ -67,7 +66,8 @@ TEST(GlobalFusion, BatchNormPutsFeaturesOfDifferentScaleOnOne) {
   Representation side;
   side.global = at::tensor({-1000.f, 1.f, 1000.f, -1.f}).view({2, 2});
   const double half = std::sqrt(0.5);
-  EXPECT_TRUE(fusion.forward(side).allclose(at::tensor({-half, half, half, -half}).view({2, 2}).to(at::kFloat), 1e-4, 1e-4));
+  EXPECT_TRUE(
+      fusion.forward(side).allclose(at::tensor({-half, half, half, -half}).view({2, 2}).to(at::kFloat), 1e-4, 1e-4));
 }
 
 TEST(GlobalFusion, GradientsAgreeWithFiniteDifferences) {

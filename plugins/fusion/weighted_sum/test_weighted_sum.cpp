@@ -1,8 +1,7 @@
-#include "weighted_sum.h"
-
 #include <gtest/gtest.h>
 
 #include "gradient_check.h"
+#include "weighted_sum.h"
 
 namespace {
 

@@ -22,8 +22,8 @@ struct WeightedSumParams {
 
 /// embedding = normalise(global_weight * P_g(global) + local_weight * P_l(local)).
 ///
-/// P is the identity where a part is already embed_dim wide, else a linear layer of its own. The parts are not normalised
-/// before they are summed, as in the release (0.5 * ViT + 0.5 * MLP(mean of the graph's nodes)).
+/// P is the identity where a part is already embed_dim wide, else a linear layer of its own. The parts are not
+/// normalised before they are summed, as in the release (0.5 * ViT + 0.5 * MLP(mean of the graph's nodes)).
 class WeightedSumFusion final : public orbweaver::Fusion {
  public:
   using Params = WeightedSumParams;
@@ -34,11 +34,13 @@ class WeightedSumFusion final : public orbweaver::Fusion {
     if (params.global_weight + params.local_weight <= 0)
       throw orbweaver::InputError("fusion weighted_sum: global_weight and local_weight are both 0; give one a weight");
     if (widths.global <= 0)
-      throw orbweaver::InputError("fusion weighted_sum needs the vector `global` of the " + side + "_encoder, which makes none; "
+      throw orbweaver::InputError("fusion weighted_sum needs the vector `global` of the " + side +
+                                  "_encoder, which makes none; "
                                   "use an encoder or layer that makes it");
     if (widths.local <= 0)
-      throw orbweaver::InputError("fusion weighted_sum needs the vector `local` of a graph_encoder, and /model/" + side +
-                                  " has none that makes it; add `graph` and `graph_encoder` there, or use fusion global");
+      throw orbweaver::InputError(
+          "fusion weighted_sum needs the vector `local` of a graph_encoder, and /model/" + side +
+          " has none that makes it; add `graph` and `graph_encoder` there, or use fusion global");
     if (widths.global != inputs.embed_dim)
       global_ = register_module("global", torch::nn::Linear(widths.global, inputs.embed_dim));
     if (widths.local != inputs.embed_dim)

@@ -24,8 +24,8 @@ struct InfoNceParams {
 };
 
 /// Mean over the batch of the cross-entropy of each image among the captions and of each caption among the images; the
-/// total is the mean of the two directions. A pair off the diagonal that is no negative (a caption of the same image, or
-/// with the same tokens) is left out of the denominators.
+/// total is the mean of the two directions. A pair off the diagonal that is no negative (a caption of the same image,
+/// or with the same tokens) is left out of the denominators.
 class InfoNceLoss final : public orbweaver::Loss {
  public:
   using Params = InfoNceParams;
@@ -35,7 +35,8 @@ class InfoNceLoss final : public orbweaver::Loss {
                                   " is a scale above max_scale " + std::to_string(params.max_scale) +
                                   "; raise one of the two");
     const at::Tensor log_scale = at::full({}, -std::log(params.temperature));
-    log_scale_ = params.learnable ? register_parameter("log_scale", log_scale) : register_buffer("log_scale", log_scale);
+    log_scale_ =
+        params.learnable ? register_parameter("log_scale", log_scale) : register_buffer("log_scale", log_scale);
   }
 
   orbweaver::LossOutput forward(const orbweaver::LossInput& batch) override {
@@ -45,15 +46,15 @@ class InfoNceLoss final : public orbweaver::Loss {
     const at::Tensor scale = log_scale_.exp();
     const at::Tensor match = at::eye(batch.scores.size(0), batch.negatives.options());
     const at::Tensor left_out = batch.negatives.logical_or(match).logical_not();
-    const at::Tensor logits =
-        (batch.scores * scale).masked_fill(left_out, -std::numeric_limits<double>::infinity());
+    const at::Tensor logits = (batch.scores * scale).masked_fill(left_out, -std::numeric_limits<double>::infinity());
     const at::Tensor to_text = -logits.log_softmax(1).diagonal().mean();
     const at::Tensor to_image = -logits.log_softmax(0).diagonal().mean();
     return {(to_text + to_image) / 2, {{"i2t", to_text}, {"t2i", to_image}, {"temperature", 1 / scale.detach()}}};
   }
 
  private:
-  // The parameter itself is limited, not the value read from it: beyond a clamp there would be no gradient to come back.
+  // The parameter itself is limited, not the value read from it: beyond a clamp there would be no gradient to come
+  // back.
   void limit_scale() {
     if (!is_training()) return;
     at::NoGradGuard no_grad;

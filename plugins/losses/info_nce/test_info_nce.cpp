@@ -1,8 +1,7 @@
-#include "info_nce.h"
-
 #include <gtest/gtest.h>
 
 #include "gradient_check.h"
+#include "info_nce.h"
 
 namespace {
 

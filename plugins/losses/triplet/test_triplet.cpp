@@ -1,8 +1,7 @@
-#include "triplet.h"
-
 #include <gtest/gtest.h>
 
 #include "gradient_check.h"
+#include "triplet.h"
 
 namespace {
 

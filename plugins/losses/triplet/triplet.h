@@ -25,8 +25,9 @@ struct TripletParams {
 
 /// sum over queries of [margin - s(match) + s(negative)]_+, both directions.
 ///
-/// Summed, not averaged, over the batch, as the released code of VSE++ and GaLR does: learning rates are comparable with
-/// theirs, and the gradient grows with the batch size. Captions of the same image or with the same tokens are no negatives.
+/// Summed, not averaged, over the batch, as the released code of VSE++ and GaLR does: learning rates are comparable
+/// with theirs, and the gradient grows with the batch size. Captions of the same image or with the same tokens are no
+/// negatives.
 class TripletLoss final : public orbweaver::Loss {
  public:
   using Params = TripletParams;

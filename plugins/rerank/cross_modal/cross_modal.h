@@ -2,8 +2,8 @@
 // ACM MM 2019). Included once by the plugin and once by its test.
 //
 // Each query's k best items, and all items tied with the k-th, are reordered by the query's rank in each item's reverse
-// list; equal reverse ranks keep the forward order. The new scores are 0, -1, -2, ...: the negated competition rank in that
-// order, so items with equal forward and equal reverse ranks stay tied.
+// list; equal reverse ranks keep the forward order. The new scores are 0, -1, -2, ...: the negated competition rank in
+// that order, so items with equal forward and equal reverse ranks stay tied.
 //
 // The authors' release looks, for a text query, at the best rank among the five captions of the query's own image. That
 // reads the ground truth, so it is not built.
@@ -36,7 +36,9 @@ class CrossModalReranker final : public orbweaver::Reranker {
   using Params = cross_modal::Params;
   explicit CrossModalReranker(Params params) : params_(params) {}
 
-  Needs needs() const override { return {.query_bank = false, .column_sums = false, .reverse_length = reverse_length()}; }
+  Needs needs() const override {
+    return {.query_bank = false, .column_sums = false, .reverse_length = reverse_length()};
+  }
   bool transductive() const override { return true; }
   bool accepts_candidates() const override { return true; }
 

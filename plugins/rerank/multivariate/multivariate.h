@@ -13,15 +13,15 @@
 // All ranks are 0-based competition ranks. Items outside the candidates follow in their source order.
 //
 // Cosines average near zero, so the published sum may be tiny or negative, and c_s then swamps the other terms; an item
-// whose scores sum to exactly zero gets c_s = 0. The softmax form has no such pole. Its share of one query falls with the
-// number of queries, so it is multiplied by Q: w2 then means the same for a validation split and for a larger test split.
-// The published form is not rescaled: its w2 fits one number of queries.
+// whose scores sum to exactly zero gets c_s = 0. The softmax form has no such pole. Its share of one query falls with
+// the number of queries, so it is multiplied by Q: w2 then means the same for a validation split and for a larger test
+// split. The published form is not rescaled: its w2 fits one number of queries.
 //
 // Variant "released" follows the authors' code where it leaves their paper: q is the item's rank among the query's k
 // candidates ordered by reverse rank (equal reverse ranks in forward order), c_rev is never cut off at l, and k is at
-// least 10. Three things differ from that code on purpose: it accumulates in float32 (double here); its unstable sorts give
-// equal scores an order by chance (ranks are shared here, so that identical items stay tied); and it leaves 0 for items
-// outside the candidates, which then overtake candidates of negative score (here candidates stay in front).
+// least 10. Three things differ from that code on purpose: it accumulates in float32 (double here); its unstable sorts
+// give equal scores an order by chance (ranks are shared here, so that identical items stay tied); and it leaves 0 for
+// items outside the candidates, which then overtake candidates of negative score (here candidates stay in front).
 #pragma once
 
 #include <algorithm>
@@ -74,7 +74,9 @@ class MultivariateReranker final : public orbweaver::Reranker {
     if (params_.variant == Variant::released) params_.k = std::max<int64_t>(params_.k, 10);
   }
 
-  Needs needs() const override { return {.query_bank = false, .column_sums = true, .reverse_length = reverse_length()}; }
+  Needs needs() const override {
+    return {.query_bank = false, .column_sums = true, .reverse_length = reverse_length()};
+  }
   bool transductive() const override { return true; }
   /// The softmax needs sums of exponentials, which candidate lists do not carry.
   bool accepts_candidates() const override { return params_.similarity == Similarity::cosine; }
@@ -129,8 +131,8 @@ class MultivariateReranker final : public orbweaver::Reranker {
     const double queries = static_cast<double>(orbweaver::query_count(scores));
     std::vector<double> shares(candidates.items.size());
     for (size_t at = 0; at < shares.size(); ++at)
-      shares[at] =
-          queries * std::exp(params_.scale * candidates.scores[at] - log_sums[static_cast<size_t>(candidates.items[at])]);
+      shares[at] = queries * std::exp(params_.scale * candidates.scores[at] -
+                                      log_sums[static_cast<size_t>(candidates.items[at])]);
     return shares;
   }
 
@@ -141,7 +143,8 @@ class MultivariateReranker final : public orbweaver::Reranker {
     for (int64_t query = 0; query < candidates.query_count(); ++query) {
       const size_t begin = static_cast<size_t>(candidates.offsets[static_cast<size_t>(query)]);
       const std::vector<int64_t> forward = orbweaver::competition_ranks(candidates.scores_of(query));
-      const std::vector<int64_t> positions = reverse_positions(forward, std::span(reverse).subspan(begin, forward.size()));
+      const std::vector<int64_t> positions =
+          reverse_positions(forward, std::span(reverse).subspan(begin, forward.size()));
       for (size_t at = 0; at < forward.size(); ++at) {
         const double c_rev = positions[at] == orbweaver::not_listed ? 0 : decay(positions[at]);
         result.scores[begin + at] = decay(forward[at]) + params_.w1 * c_rev + params_.w2 * shares[begin + at];

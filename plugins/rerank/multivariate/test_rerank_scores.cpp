@@ -1,6 +1,4 @@
 // `orbweaver rerank` without its command line: saved matrices, the loaded plugin, and what a user does wrong.
-#include "framework/eval/rerank_scores.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include <sstream>
 #include <string>
 
+#include "framework/eval/rerank_scores.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/io/npy.h"
@@ -119,7 +118,9 @@ TEST_F(RerankScores, TextsAddTheDuplicateAwareRows) {
 
 TEST_F(RerankScores, SaysWhichGroupingWouldFit) {
   options_.captions_per_image = 5;
-  expect_error("scores.npy: 12 rows and 36 columns with 5 captions per image, expected 60 columns; 3 captions per image would fit");
+  expect_error(
+      "scores.npy: 12 rows and 36 columns with 5 captions per image, expected 60 columns; 3 captions per image would "
+      "fit");
   write_npy(folder_ / "turned.npy", std::as_const(scores_).view().transposed());
   options_.scores = folder_ / "turned.npy";
   options_.captions_per_image = 3;

@@ -72,8 +72,8 @@ struct Problem {
 };
 
 /// Everything wrong with `value` as an object of that schema: unknown names (with the nearest known one), wrong types,
-/// values out of bounds, required fields that are missing (unless `complete` is false: a building block that another file
-/// completes). Empty when it is valid.
+/// values out of bounds, required fields that are missing (unless `complete` is false: a building block that another
+/// file completes). Empty when it is valid.
 ORBWEAVER_API std::vector<Problem> validate(const Schema& schema, const Value& value, const std::string& pointer = "",
                                             bool complete = true);
 
@@ -92,7 +92,9 @@ class ParamSpec;
 namespace detail {
 
 template <class T>
-concept Described = requires(ParamSpec<T>& spec) { T::describe(spec); };
+concept Described = requires(ParamSpec<T>& spec) {
+  T::describe(spec);
+};
 
 template <class T>
 struct is_vector : std::false_type {};
@@ -161,9 +163,9 @@ class ParamSpec {
  public:
   /// `member` may belong to a base of P, so that structs can share fields.
   template <class T, class Owner>
-    requires std::is_base_of_v<Owner, P>
-  FieldRef field(std::string name, T Owner::*member, std::string doc) {
-    static_assert(!std::is_enum_v<T>, "give an enum's values their names: field(name, member, {{\"word\", value}}, doc)");
+  requires std::is_base_of_v<Owner, P> FieldRef field(std::string name, T Owner::*member, std::string doc) {
+    static_assert(!std::is_enum_v<T>,
+                  "give an enum's values their names: field(name, member, {{\"word\", value}}, doc)");
     return add(std::move(name), std::move(doc), detail::type_of<T>(), detail::to_value<T>(defaults_.*member),
                [member](void* params, const Value& value) {
                  static_cast<P*>(params)->*member = detail::from_value<T>(value);
@@ -172,8 +174,8 @@ class ParamSpec {
 
   /// An enumeration: each value of the enum with the word that names it in a config.
   template <class T, class Owner>
-    requires(std::is_enum_v<T> && std::is_base_of_v<Owner, P>)
-  FieldRef field(std::string name, T Owner::*member, std::vector<std::pair<std::string, T>> words, std::string doc) {
+  requires(std::is_enum_v<T>&& std::is_base_of_v<Owner, P>) FieldRef
+      field(std::string name, T Owner::*member, std::vector<std::pair<std::string, T>> words, std::string doc) {
     FieldType type;
     type.base = FieldType::Base::enumeration;
     Value default_value;

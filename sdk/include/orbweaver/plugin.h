@@ -25,24 +25,24 @@
 #define ORBWEAVER_STRING(x) ORBWEAVER_STRING_(x)
 
 // `retain` as well as `used`: without it --gc-sections drops the manifest.
-#define ORBWEAVER_PLUGIN(plugin_name, plugin_version, registrar)                                          \
-  extern "C" {                                                                                            \
-  __attribute__((used, retain, section(ORBWEAVER_MANIFEST_SECTION), visibility("default")))               \
-  extern const ::orbweaver::Manifest orbweaver_manifest = {                                               \
-      ORBWEAVER_MANIFEST_MAGIC,                                                                           \
-      sizeof(::orbweaver::Manifest),                                                                      \
-      ORBWEAVER_SDK_VERSION_MAJOR,                                                                        \
-      ORBWEAVER_SDK_VERSION_MINOR,                                                                        \
-      plugin_name,                                                                                        \
-      plugin_version,                                                                                     \
-      ORBWEAVER_FACT_CXX11_ABI,                                                                           \
-      ORBWEAVER_FACT_GLIBCXX_DEBUG,                                                                       \
-      ORBWEAVER_FACT_ASAN,                                                                                \
-      ORBWEAVER_FACT_TSAN,                                                                                \
-      ORBWEAVER_FACT_TORCH_MAJOR,                                                                         \
-      ORBWEAVER_FACT_TORCH_MINOR,                                                                         \
-      "gcc " ORBWEAVER_STRING(__GNUC__) "." ORBWEAVER_STRING(__GNUC_MINOR__),                             \
-      "libstdc++ " ORBWEAVER_STRING(_GLIBCXX_RELEASE)};                                                   \
-  ORBWEAVER_API void orbweaver_register_plugin(::orbweaver::Registrar& registrar);                        \
-  }                                                                                                       \
+#define ORBWEAVER_PLUGIN(plugin_name, plugin_version, registrar)                                   \
+  extern "C" {                                                                                     \
+  __attribute__((used, retain, section(ORBWEAVER_MANIFEST_SECTION),                                \
+                 visibility("default"))) extern const ::orbweaver::Manifest orbweaver_manifest = { \
+      ORBWEAVER_MANIFEST_MAGIC,                                                                    \
+      sizeof(::orbweaver::Manifest),                                                               \
+      ORBWEAVER_SDK_VERSION_MAJOR,                                                                 \
+      ORBWEAVER_SDK_VERSION_MINOR,                                                                 \
+      plugin_name,                                                                                 \
+      plugin_version,                                                                              \
+      ORBWEAVER_FACT_CXX11_ABI,                                                                    \
+      ORBWEAVER_FACT_GLIBCXX_DEBUG,                                                                \
+      ORBWEAVER_FACT_ASAN,                                                                         \
+      ORBWEAVER_FACT_TSAN,                                                                         \
+      ORBWEAVER_FACT_TORCH_MAJOR,                                                                  \
+      ORBWEAVER_FACT_TORCH_MINOR,                                                                  \
+      "gcc " ORBWEAVER_STRING(__GNUC__) "." ORBWEAVER_STRING(__GNUC_MINOR__),                      \
+      "libstdc++ " ORBWEAVER_STRING(_GLIBCXX_RELEASE)};                                            \
+  ORBWEAVER_API void orbweaver_register_plugin(::orbweaver::Registrar& registrar);                 \
+  }                                                                                                \
   void orbweaver_register_plugin(::orbweaver::Registrar& registrar)

@@ -24,8 +24,8 @@
 namespace orbweaver {
 inline namespace v1 {
 
-/// Calls `visit(row, values)` for each row in order; `values` (std::span<const T>) is contiguous and valid during the call.
-/// Rows of a transposed view are copied a block at a time, so that memory is read along its order.
+/// Calls `visit(row, values)` for each row in order; `values` (std::span<const T>) is contiguous and valid during the
+/// call. Rows of a transposed view are copied a block at a time, so that memory is read along its order.
 template <class T, class Visit>
 void for_each_row(const MatrixView<const T>& view, Visit&& visit) {
   const size_t cols = static_cast<size_t>(view.cols());
@@ -42,7 +42,8 @@ void for_each_row(const MatrixView<const T>& view, Visit&& visit) {
     const int64_t count = std::min(block_rows, view.rows() - first);
     for (int64_t col = 0; col < view.cols(); ++col) {
       const T* source = view.data() + first * view.row_stride() + col * view.col_stride();
-      for (int64_t row = 0; row < count; ++row) block[static_cast<size_t>(row * pitch + col)] = source[row * view.row_stride()];
+      for (int64_t row = 0; row < count; ++row)
+        block[static_cast<size_t>(row * pitch + col)] = source[row * view.row_stride()];
     }
     for (int64_t row = 0; row < count; ++row) visit(first + row, std::span<const T>(block.data() + row * pitch, cols));
   }
@@ -118,7 +119,8 @@ inline void require_finite(const Scores& scores) {
       scores);
 }
 
-/// For each query its `k` best gallery items and all items tied with the k-th: by score descending, equal scores by index.
+/// For each query its `k` best gallery items and all items tied with the k-th: by score descending, equal scores by
+/// index.
 inline Rankings top_candidates(const Scores& scores, int64_t k) {
   Rankings result;
   std::visit(
@@ -214,7 +216,8 @@ inline std::vector<int64_t> reverse_ranks(const Scores& scores, const Rankings& 
   return ranks;
 }
 
-/// For each gallery item the sum of its scores over all queries, in double and in query order whatever the memory order.
+/// For each gallery item the sum of its scores over all queries, in double and in query order whatever the memory
+/// order.
 inline std::vector<double> column_sums(const Scores& scores) {
   std::vector<double> sums(static_cast<size_t>(gallery_count(scores)));
   std::visit(
@@ -313,18 +316,21 @@ inline Rankings best_of(const Rankings& lists, int64_t k) {
 inline void sort_candidates(Rankings& rankings) {
   std::vector<std::pair<double, int64_t>> list;
   for (size_t query = 0; query < static_cast<size_t>(rankings.query_count()); ++query) {
-    const size_t begin = static_cast<size_t>(rankings.offsets[query]), end = static_cast<size_t>(rankings.offsets[query + 1]);
+    const size_t begin = static_cast<size_t>(rankings.offsets[query]),
+                 end = static_cast<size_t>(rankings.offsets[query + 1]);
     list.clear();
     for (size_t at = begin; at < end; ++at) list.emplace_back(rankings.scores[at], rankings.items[at]);
-    std::sort(list.begin(), list.end(),
-              [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+    std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
     for (size_t at = begin; at < end; ++at) std::tie(rankings.scores[at], rankings.items[at]) = list[at - begin];
   }
 }
 
 /// Competition ranks of one query's candidates ordered by reverse rank, equal reverse ranks by forward rank: candidates
 /// share a rank only where both agree. `forward` and `reverse` are parallel.
-inline std::vector<int64_t> ranks_by_reverse_position(std::span<const int64_t> forward, std::span<const int64_t> reverse) {
+inline std::vector<int64_t> ranks_by_reverse_position(std::span<const int64_t> forward,
+                                                      std::span<const int64_t> reverse) {
   const auto key = [&](size_t at) { return std::pair(reverse[at], forward[at]); };
   std::vector<size_t> order(forward.size());
   std::iota(order.begin(), order.end(), size_t{0});

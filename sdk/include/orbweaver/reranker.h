@@ -51,10 +51,10 @@ struct RerankInput {
 
 /// For galleries whose score matrix does not fit: candidates and the statistics that summarise the rest.
 struct CandidateInput {
-  Rankings candidates;                    ///< source order and source scores per query
-  std::vector<double> column_sums;        ///< G: sum over all queries of a candidate's scores
-  Rankings reverse;                       ///< per gallery item its best queries, best first
-  int64_t query_count = 0;                ///< queries behind column_sums
+  Rankings candidates;              ///< source order and source scores per query
+  std::vector<double> column_sums;  ///< G: sum over all queries of a candidate's scores
+  Rankings reverse;                 ///< per gallery item its best queries, best first
+  int64_t query_count = 0;          ///< queries behind column_sums
 };
 
 /// Reorders each query's best candidates. Concurrent calls are allowed.

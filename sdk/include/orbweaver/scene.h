@@ -69,10 +69,10 @@ struct Relation {
 
 /// Nodes with features and labels, a weighted adjacency and named relations. No nodes at all is legal everywhere.
 struct Graph {
-  Matrix<float> features;            ///< [N, F]; F is the same for every graph of one builder
-  Matrix<float> adjacency;           ///< [N, N] as the method defines it, not normalised
-  std::vector<std::string> labels;   ///< N
-  std::vector<Relation> relations;   ///< indices below N
+  Matrix<float> features;           ///< [N, F]; F is the same for every graph of one builder
+  Matrix<float> adjacency;          ///< [N, N] as the method defines it, not normalised
+  std::vector<std::string> labels;  ///< N
+  std::vector<Relation> relations;  ///< indices below N
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
 };
 

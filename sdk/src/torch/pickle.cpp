@@ -37,9 +37,9 @@ PickledRef make_sequence(std::vector<PickledRef> items) {
 
 at::ScalarType dtype_of_storage(const std::string& name) {
   static const std::unordered_map<std::string, at::ScalarType> kTypes = {
-      {"torch.FloatStorage", at::kFloat},   {"torch.DoubleStorage", at::kDouble}, {"torch.HalfStorage", at::kHalf},
-      {"torch.BFloat16Storage", at::kBFloat16}, {"torch.LongStorage", at::kLong}, {"torch.IntStorage", at::kInt},
-      {"torch.ShortStorage", at::kShort},   {"torch.CharStorage", at::kChar},     {"torch.ByteStorage", at::kByte},
+      {"torch.FloatStorage", at::kFloat},       {"torch.DoubleStorage", at::kDouble}, {"torch.HalfStorage", at::kHalf},
+      {"torch.BFloat16Storage", at::kBFloat16}, {"torch.LongStorage", at::kLong},     {"torch.IntStorage", at::kInt},
+      {"torch.ShortStorage", at::kShort},       {"torch.CharStorage", at::kChar},     {"torch.ByteStorage", at::kByte},
       {"torch.BoolStorage", at::kBool}};
   const auto found = kTypes.find(name);
   if (found == kTypes.end()) throw std::runtime_error("holds a tensor of type " + name + ", which is not supported");
@@ -64,8 +64,8 @@ class Reader {
   // Plain values.
   bool push_constant(uint8_t code) {
     switch (code) {
-      case 0x80: take<uint8_t>(); return true;            // PROTO
-      case 0x95: take<uint64_t>(); return true;           // FRAME
+      case 0x80: take<uint8_t>(); return true;   // PROTO
+      case 0x95: take<uint64_t>(); return true;  // FRAME
       case 'N': push(make(Kind::none)); return true;
       case 0x88: push(make_integer(1, Kind::boolean)); return true;
       case 0x89: push(make_integer(0, Kind::boolean)); return true;
@@ -76,8 +76,10 @@ class Reader {
       case 'G': push_number(); return true;
       case 'X': push(make_text(text(take<uint32_t>()))); return true;
       case 0x8c: push(make_text(text(take<uint8_t>()))); return true;
-      case 'U': case 'C': push(make_text(text(take<uint8_t>()))); return true;
-      case 'T': case 'B': push(make_text(text(take<uint32_t>()))); return true;
+      case 'U':
+      case 'C': push(make_text(text(take<uint8_t>()))); return true;
+      case 'T':
+      case 'B': push(make_text(text(take<uint32_t>()))); return true;
       default: return false;
     }
   }
@@ -87,9 +89,11 @@ class Reader {
       case '(': marks_.push_back(stack_.size()); return true;
       case '0': pop(); return true;
       case '1': pop_to_mark(); return true;
-      case ')': case ']': push(make(Kind::sequence)); return true;
+      case ')':
+      case ']': push(make(Kind::sequence)); return true;
       case '}': push(make(Kind::dict)); return true;
-      case 't': case 'l': push(make_sequence(pop_to_mark())); return true;
+      case 't':
+      case 'l': push(make_sequence(pop_to_mark())); return true;
       case 0x85: push_tuple(1); return true;
       case 0x86: push_tuple(2); return true;
       case 0x87: push_tuple(3); return true;
@@ -125,7 +129,8 @@ class Reader {
         return true;
       }
       case 'Q': push(storage(pop())); return true;
-      case 'R': case 0x81: {
+      case 'R':
+      case 0x81: {
         const auto call = pop_many(2);
         push(result_of(*call[0], *call[1]));
         return true;
@@ -171,7 +176,8 @@ class Reader {
 
   /// (storage, offset, sizes, strides, ...)
   PickledRef tensor(const std::vector<PickledRef>& given) const {
-    if (given.size() < 4 || given[0]->kind != Kind::storage || given[1]->kind != Kind::integer) damaged("a tensor's arguments");
+    if (given.size() < 4 || given[0]->kind != Kind::storage || given[1]->kind != Kind::integer)
+      damaged("a tensor's arguments");
     const auto integers = [](const Pickled& list) {
       std::vector<int64_t> values;
       for (const PickledRef& item : list.items) {
@@ -181,7 +187,8 @@ class Reader {
       return values;
     };
     auto value = make(Kind::tensor);
-    value->tensor = make_tensor_(given[0]->text, given[0]->dtype, given[1]->integer, integers(*given[2]), integers(*given[3]));
+    value->tensor =
+        make_tensor_(given[0]->text, given[0]->dtype, given[1]->integer, integers(*given[2]), integers(*given[3]));
     return value;
   }
 
@@ -281,6 +288,8 @@ class Reader {
 
 }  // namespace
 
-PickledRef read_pickle(std::string_view bytes, const MakeTensor& make_tensor) { return Reader(bytes, make_tensor).read(); }
+PickledRef read_pickle(std::string_view bytes, const MakeTensor& make_tensor) {
+  return Reader(bytes, make_tensor).read();
+}
 
 }  // namespace orbweaver::detail

@@ -34,10 +34,10 @@ struct Pickled {
   Kind kind = Kind::none;
   int64_t integer = 0;  ///< of a boolean too
   double number = 0;
-  std::string text;                                      ///< of a text, global or object; a storage's record
-  std::vector<PickledRef> items;                         ///< of a sequence
+  std::string text;                                        ///< of a text, global or object; a storage's record
+  std::vector<PickledRef> items;                           ///< of a sequence
   std::vector<std::pair<PickledRef, PickledRef>> members;  ///< of a dict or object
-  at::ScalarType dtype = at::ScalarType::Undefined;      ///< of a storage
+  at::ScalarType dtype = at::ScalarType::Undefined;        ///< of a storage
   at::Tensor tensor;
 };
 

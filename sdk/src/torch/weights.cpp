@@ -4,10 +4,10 @@
 #include <caffe2/serialize/inline_container.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <array>
 #include <utility>
 
 #include "orbweaver/error.h"
@@ -43,17 +43,19 @@ at::ScalarType safetensors_dtype(const std::string& name) {
   return found == kTypes.end() ? at::ScalarType::Undefined : found->second;
 }
 
-at::Tensor read_safetensor(std::ifstream& stream, const fs::path& file, const std::string& name, const nlohmann::json& entry,
-                           uint64_t data_begin, uint64_t data_size) {
+at::Tensor read_safetensor(std::ifstream& stream, const fs::path& file, const std::string& name,
+                           const nlohmann::json& entry, uint64_t data_begin, uint64_t data_size) {
   const auto dtype = safetensors_dtype(entry.at("dtype").get<std::string>());
   if (dtype == at::ScalarType::Undefined)
-    fail(file, "tensor \"" + name + "\" has dtype " + entry.at("dtype").get<std::string>() + ", which is not supported");
+    fail(file,
+         "tensor \"" + name + "\" has dtype " + entry.at("dtype").get<std::string>() + ", which is not supported");
   const auto shape = entry.at("shape").get<std::vector<int64_t>>();
   const auto range = entry.at("data_offsets").get<std::array<uint64_t, 2>>();
   const int64_t count = count_elements(shape);
   if (count < 0 || range[0] > range[1] || range[1] > data_size ||
       range[1] - range[0] != static_cast<uint64_t>(count) * at::elementSize(dtype))
-    fail(file, "tensor \"" + name + "\": its shape and its place in the file do not fit; the file is damaged or truncated");
+    fail(file,
+         "tensor \"" + name + "\": its shape and its place in the file do not fit; the file is damaged or truncated");
   at::Tensor tensor = at::empty(shape, dtype);
   stream.seekg(static_cast<std::streamoff>(data_begin + range[0]));
   if (!stream.read(static_cast<char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes())) && count > 0)
@@ -67,7 +69,8 @@ StateDict read_safetensors(const fs::path& file) {
   uint64_t header_size = 0;
   stream.read(reinterpret_cast<char*>(&header_size), sizeof header_size);
   if (size < sizeof header_size || header_size > size - sizeof header_size)
-    fail(file, "is no safetensors file, or truncated: its header would be " + std::to_string(header_size) + " bytes long");
+    fail(file,
+         "is no safetensors file, or truncated: its header would be " + std::to_string(header_size) + " bytes long");
   std::string header(header_size, '\0');
   stream.read(header.data(), static_cast<std::streamsize>(header_size));
   const uint64_t data_begin = sizeof header_size + header_size;
@@ -131,7 +134,8 @@ void collect(const fs::path& file, const Pickled& value, const std::string& pref
     else if (entry->kind == Pickled::Kind::object && value.kind == Pickled::Kind::object)
       collect(file, *entry, name + ".", depth + 1, weights);
     else if (value.kind != Pickled::Kind::object)  // a module has attributes beside its tensors, a state dict has not
-      fail(file, "\"" + name + "\" is no tensor; expected a state dict, as torch.save(model.state_dict(), file) writes it");
+      fail(file,
+           "\"" + name + "\" is no tensor; expected a state dict, as torch.save(model.state_dict(), file) writes it");
   }
 }
 
@@ -152,11 +156,11 @@ StateDict read_torch_zip(const fs::path& file) {
     }
     ArchiveTensors tensors(archive);
     const auto [data, size] = archive.getRecord("data.pkl");
-    const PickledRef root = detail::read_pickle(
-        {static_cast<const char*>(data.get()), size},
-        [&](const auto& key, auto dtype, auto offset, const auto& sizes, const auto& strides) {
-          return tensors.make(key, dtype, offset, sizes, strides);
-        });
+    const PickledRef root =
+        detail::read_pickle({static_cast<const char*>(data.get()), size},
+                            [&](const auto& key, auto dtype, auto offset, const auto& sizes, const auto& strides) {
+                              return tensors.make(key, dtype, offset, sizes, strides);
+                            });
     if (root->kind != Pickled::Kind::dict && root->kind != Pickled::Kind::object)
       fail(file, "holds no state dict; write one with torch.save(model.state_dict(), file)");
     if (root->kind == Pickled::Kind::object && !root->text.starts_with("__torch__."))
@@ -176,8 +180,11 @@ StateDict read_torch_zip(const fs::path& file) {
 
 [[noreturn]] void refuse_old_format(const fs::path& file) {
   const std::string from = file.string(), to = fs::path(file).replace_extension(".zip.pt").string();
-  fail(file, "is in PyTorch's format from before 1.6 (no zip), or a bare pickle, which is not read; convert it with: python3 -c \"import "
-             "torch; torch.save(torch.load('" + from + "', map_location='cpu'), '" + to + "')\"");
+  fail(file,
+       "is in PyTorch's format from before 1.6 (no zip), or a bare pickle, which is not read; convert it with: python3 "
+       "-c \"import "
+       "torch; torch.save(torch.load('" +
+           from + "', map_location='cpu'), '" + to + "')\"");
 }
 
 void remove_shared_prefix(StateDict& weights, const std::string& prefix) {

@@ -19,7 +19,8 @@ class ORBWEAVER_API Fusion : public ModelComponent {
 
 /// Rows scaled to unit length.
 ///
-/// Zero rows stay zero: the norm is clamped from below instead of having an epsilon added, which would shift every norm.
+/// Zero rows stay zero: the norm is clamped from below instead of having an epsilon added, which would shift every
+/// norm.
 ORBWEAVER_API at::Tensor l2_normalize(const at::Tensor& rows);
 
 }  // namespace v1

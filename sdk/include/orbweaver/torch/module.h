@@ -15,8 +15,8 @@ inline namespace v1 {
 
 /// Base of all model-plane components: a torch module that can also learn something that is no tensor.
 ///
-/// The runtime constructs it, then calls either `fit` (training) or `load_extra_state` (from a checkpoint) exactly once,
-/// then `forward`. Modules whose sizes depend on what was fitted are made in those two.
+/// The runtime constructs it, then calls either `fit` (training) or `load_extra_state` (from a checkpoint) exactly
+/// once, then `forward`. Modules whose sizes depend on what was fitted are made in those two.
 class ORBWEAVER_API ModelComponent : public torch::nn::Module {
  public:
   ~ModelComponent() override;

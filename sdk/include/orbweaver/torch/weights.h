@@ -17,12 +17,13 @@ using StateDict = std::map<std::string, at::Tensor>;
 
 /// The named tensors of a weights file, on the CPU, with the dtypes of the file.
 ///
-/// Read are safetensors, and the zip format of PyTorch 1.6 and later: what `torch.save(model.state_dict(), file)` writes,
-/// such a dictionary under the key "state_dict" of a larger checkpoint, and TorchScript archives. No code of the file is
-/// run: its pickle is read by an interpreter that knows only containers, numbers, strings and tensors. A prefix "module."
-/// that all names share (DataParallel) is removed.
+/// Read are safetensors, and the zip format of PyTorch 1.6 and later: what `torch.save(model.state_dict(), file)`
+/// writes, such a dictionary under the key "state_dict" of a larger checkpoint, and TorchScript archives. No code of
+/// the file is run: its pickle is read by an interpreter that knows only containers, numbers, strings and tensors. A
+/// prefix "module." that all names share (DataParallel) is removed.
 ///
-/// @throws InputError in one line: a file that cannot be read, is damaged, or holds something else in place of a tensor.
+/// @throws InputError in one line: a file that cannot be read, is damaged, or holds something else in place of a
+/// tensor.
 ///         For the older format without zip the error holds the Python line that converts it.
 ORBWEAVER_API StateDict read_state_dict(const std::filesystem::path& file);
 
