@@ -19,6 +19,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # GCC 12 sees overlapping copies in `"text" + std::string` that are not there (GCC bug 105651).
   add_compile_options(-Wno-restrict -Wno-stringop-overread -Wno-stringop-overflow)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  # It suspects every reference that a function returns which was also given a temporary string.
+  add_compile_options(-Wno-dangling-reference)
+endif()
 if(ORBWEAVER_SANITIZE)
   add_compile_options(-fsanitize=${ORBWEAVER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${ORBWEAVER_SANITIZE})

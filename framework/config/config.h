@@ -38,6 +38,7 @@ struct TrainParams {
   double final_lr = 0;
   double warmup_epochs = 0;
   double clip_norm = 0;
+  double average = 0;
   int64_t early_stopping = 0;
   int64_t validate_every = 1;
   double checkpoint_every = 300;

@@ -22,6 +22,9 @@ void TrainParams::describe(ParamSpec<TrainParams>& p) {
       .range(0, 100000);
   p.field("clip_norm", &TrainParams::clip_norm, "Largest norm of all gradients together; 0 does not clip")
       .range(0, 1e9);
+  p.field("average", &TrainParams::average,
+          "Decay of a moving average of the weights, which then is validated and kept as best; 0 keeps the weights")
+      .range(0, 0.99999);
   p.field("early_stopping", &TrainParams::early_stopping,
           "Stop after this many validations without a better mR; 0 never")
       .range(0, 100000);

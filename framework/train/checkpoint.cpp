@@ -10,13 +10,15 @@ namespace {
 
 constexpr const char* facts_key = "orbweaver.facts";
 constexpr std::string_view extra_prefix = "extra.";
-constexpr std::string_view optimizer_prefix = "optimizer/";
+
+/// Names in the module tree have no slash.
+bool is_model_tensor(const std::string& name) { return name.find('/') == std::string::npos; }
 
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   TensorMap all = checkpoint.model;
-  all.insert(checkpoint.optimizer.begin(), checkpoint.optimizer.end());
+  all.insert(checkpoint.training.begin(), checkpoint.training.end());
   std::map<std::string, std::string> metadata{{facts_key, to_json(checkpoint.facts, -1)}};
   for (const auto& [name, state] : checkpoint.extra) metadata[std::string(extra_prefix) + name] = state;
   save_tensors(path, all, metadata);
@@ -32,8 +34,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   out.facts = parse_json(facts->second, path.string());
   for (const auto& [key, state] : file.metadata())
     if (key.compare(0, extra_prefix.size(), extra_prefix) == 0) out.extra[key.substr(extra_prefix.size())] = state;
-  for (auto& [name, tensor] : load_tensors(file))
-    (name.compare(0, optimizer_prefix.size(), optimizer_prefix) == 0 ? out.optimizer : out.model)[name] = tensor;
+  for (auto& [name, tensor] : load_tensors(file)) (is_model_tensor(name) ? out.model : out.training)[name] = tensor;
   return out;
 }
 

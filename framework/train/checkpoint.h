@@ -9,9 +9,10 @@
 
 namespace orbweaver {
 
-/// Tensors by name (model first, an optimiser's under "optimizer/"), what components fitted, and facts as JSON.
+/// Tensors by name (the model's as in the module tree, what training keeps beside it under "optimizer/" and
+/// "average/"), what components fitted, and facts as JSON.
 struct Checkpoint {
-  TensorMap model, optimizer;
+  TensorMap model, training;
   ExtraStates extra;
   Value facts;  ///< {"epoch": 3, "step": 120, ...}
 };

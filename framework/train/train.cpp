@@ -18,6 +18,7 @@
 #include "framework/train/optimizer.h"
 #include "framework/train/run_folder.h"
 #include "framework/train/session.h"
+#include "framework/train/weight_average.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -164,7 +165,11 @@ class Trainer {
     train_->prepare();
     val_->prepare();
     optimizer_ = std::make_unique<Optimizer>(config_.train, model_->parameter_groups());
-    if (checkpoint) optimizer_->load_state(checkpoint->optimizer, folder_.last().string());
+    average_ = std::make_unique<WeightAverage>(config_.train.average, model_->parameter_groups());
+    if (checkpoint) {
+      optimizer_->load_state(checkpoint->training, folder_.last().string());
+      average_->load_state(checkpoint->training, folder_.last().string());
+    }
 
     int64_t trainable = 0;
     for (const auto& group : model_->parameter_groups())
@@ -237,6 +242,7 @@ class Trainer {
     optimizer_->zero_grad();
     loss.total.backward();
     optimizer_->step(learning_rate(config_.train, progress_.step, steps_per_epoch_));
+    average_->update(progress_.step);
 
     progress_.loss_sum += value;
     if (progress_.part_sums.empty())
@@ -312,6 +318,7 @@ class Trainer {
     for (const auto& [name, sum] : progress_.part_sums) line["parts"][name] = sum / steps;
     std::string text = fmt::format("epoch {}: loss {:.4g}", epoch, progress_.loss_sum / steps);
     if (epoch % config_.train.validate_every == 0 || last) {
+      average_->swap();
       const RetrievalMetrics metrics = plain_metrics(*model_, *val_, config_.eval, report_);
       line["val"] = to_value(metrics);
       const bool better = metrics.mean_recall() > progress_.best;
@@ -324,6 +331,7 @@ class Trainer {
       } else {
         ++progress_.stale;
       }
+      average_->swap();
     }
     const bool early = config_.train.early_stopping > 0 && progress_.stale >= config_.train.early_stopping;
     progress_.done = last || early;
@@ -355,7 +363,9 @@ class Trainer {
     Value facts = Value::object();
     facts["progress"] = progress_.to_value();
     facts["data"] = Value(data_hash_);
-    save_checkpoint(folder_.last(), {model_->state(), optimizer_->state(), model_->extra_states(), facts});
+    TensorMap training = optimizer_->state();
+    training.merge(average_->state());
+    save_checkpoint(folder_.last(), {model_->state(), training, model_->extra_states(), facts});
   }
 
   TrainResult stopped() {
@@ -398,6 +408,7 @@ class Trainer {
   std::unique_ptr<RetrievalModel> model_;
   std::unique_ptr<SplitInputs> train_, val_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<WeightAverage> average_;
   Progress progress_;
   int64_t steps_per_epoch_ = 0;
   Clock::time_point sitting_;

@@ -97,7 +97,8 @@ class CommandTest : public ::testing::Test {
             "--set", "train.threads=1",
             "--set", "train.checkpoint_every=0.5",
             "--set", "model.image.encoder.size=32",
-            "--set", "model.text.encoder.dropout=0.2"};
+            "--set", "model.text.encoder.dropout=0.2",
+            "--set", "train.average=0.9"};
   }
   Command run(const std::vector<std::string>& arguments) const { return Command(arguments, folder_); }
 

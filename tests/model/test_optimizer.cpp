@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "framework/train/optimizer.h"
+#include "framework/train/weight_average.h"
 #include "model_test.h"
 
 namespace orbweaver::testing {
@@ -88,6 +89,23 @@ TEST(Clipping, ScalesTheGradientToTheLargestNorm) {
   EXPECT_NEAR(optimizer.step(1.0), 5, 1e-5);
   EXPECT_NEAR(x[0].item<float>(), 3 - 0.6, 1e-4);
   EXPECT_NEAR(x[1].item<float>(), 4 - 0.8, 1e-4);
+}
+
+TEST(Average, FollowsTheFormulaAndSwapsBothWays) {
+  const at::Tensor x = at::tensor({1.0}, at::kDouble).requires_grad_(true);
+  WeightAverage average(0.5, {{1.0, {{"x", x}}}});
+  const auto set = [&](double value) {
+    at::NoGradGuard no_grad;
+    x.fill_(value);
+  };
+  set(11);
+  average.update(0);  // d = 1/10: 0.1 * 1 + 0.9 * 11 = 10
+  set(20);
+  average.update(100);  // d = 0.5: 0.5 * 10 + 0.5 * 20 = 15
+  average.swap();
+  EXPECT_NEAR(x.item<double>(), 15, 1e-12);
+  average.swap();
+  EXPECT_DOUBLE_EQ(x.item<double>(), 20);
 }
 
 }  // namespace
