@@ -65,9 +65,9 @@ Value schema_of_place(const std::string& kind, const std::vector<const Component
   Value out = Value::object();
   out["type"].push_back("object");
   out["type"].push_back("null");
-  Value ids = Value::list();
   out["properties"]["use"]["description"] = Value("Id of the " + kind);
-  out["allOf"] = Value::list();
+  if (components.empty()) return out;
+  Value ids = Value::list();
   for (const Component* component : components) {
     ids.push_back(component->id);
     Schema all = config::host_keys(kind);

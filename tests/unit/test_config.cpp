@@ -160,6 +160,19 @@ TEST_F(Resolved, PathsAreThoseOfTheFileThatWroteThemAndReadBackUnchanged) {
   EXPECT_EQ(to_json(resolve_config(read_config(again, {}), plugins).resolved), to_json(config.resolved));
 }
 
+TEST(ConfigSchema, HasNoEmptyAlternativesForAKindWithoutComponents) {
+  PluginHost plugins;
+  const Value schema = config_schema(plugins);
+  for (const auto& [kind, place] : schema.at("$defs").as_object()) {
+    const Value* rules = place.find("allOf");
+    const Value* ids = place.at("properties").at("use").find("enum");
+    if (rules) {
+      EXPECT_FALSE(rules->as_list().empty()) << kind;
+    }
+    EXPECT_EQ(rules != nullptr, ids != nullptr) << kind;
+  }
+}
+
 TEST(ConfigSchema, HoldsTheComponentsOfThePluginsFound) {
   PluginHost plugins;
   const Value schema = config_schema(plugins);
