@@ -117,6 +117,7 @@ void SplitInputs::detect_objects() {
   while (const auto image = images.next()) {
     detected_.push_back(detect(model_.detector(), image->view()));
     json += (detected_.size() > 1 ? ",\n" : "") + detections_json(detected_.back());
+    report_.stop_point();
     report_.progress("objects of " + split_.name, static_cast<int64_t>(detected_.size()), image_count(), "images", "");
   }
   json += "]";
@@ -145,6 +146,7 @@ void SplitInputs::build_image_graphs() {
       static_cast<int>(options_.workers), 64);
   while (auto graph = graphs.next()) {
     image_graphs_.push_back(std::move(*graph));
+    report_.stop_point();
     report_.progress("graphs of " + split_.name, static_cast<int64_t>(image_graphs_.size()), image_count(), "images",
                      "");
   }
@@ -240,6 +242,7 @@ void SplitInputs::prepare_images() {
     const auto loader = load_images(all, options_.batch_size, 0);
     while (const auto batch = loader->next()) {
       parts.push_back(to_cpu(model_.encode_images(pixels(*batch))));
+      report_.stop_point();
       report_.progress("image features of " + split_.name, batch->first + batch->count, image_count(), "images", "");
     }
     return concatenate(parts);
@@ -259,6 +262,7 @@ void SplitInputs::prepare_texts() {
     for (int64_t begin = 0; begin < text_count(); begin += options_.batch_size) {
       const int64_t end = std::min(begin + options_.batch_size, text_count());
       parts.push_back(to_cpu(model_.encode_texts(token_batch(range(begin, end)))));
+      report_.stop_point();
       report_.progress("text features of " + split_.name, end, text_count(), "texts", "");
     }
     return concatenate(parts);

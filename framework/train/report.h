@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "orbweaver/error.h"
+
 namespace orbweaver {
 
 struct RunReport {
@@ -18,6 +20,10 @@ struct RunReport {
   /// Set by a signal handler: finish the step, save, return.
   const std::atomic<bool>* stop = nullptr;
   bool stopping() const { return stop && stop->load(); }
+  /// For work that comes before the first step. @throws Error when asked to stop.
+  void stop_point() const {
+    if (stopping()) throw Error("interrupted before the first step; there was nothing to save");
+  }
 };
 
 }  // namespace orbweaver

@@ -1,4 +1,5 @@
-// A run folder: config.json, record.json, metrics.jsonl, best.safetensors, last.safetensors, log.txt.
+// A run folder: config.json, record.json, metrics.jsonl, best.safetensors, last.safetensors, log.txt, and
+// bad_batch.json where a loss was not finite.
 #pragma once
 
 #include <cstdio>
@@ -19,6 +20,8 @@ class RunFolder {
   std::filesystem::path metrics() const { return folder_ / "metrics.jsonl"; }
   std::filesystem::path best() const { return folder_ / "best.safetensors"; }
   std::filesystem::path last() const { return folder_ / "last.safetensors"; }
+  /// The items of a batch whose loss was not finite.
+  std::filesystem::path bad_batch() const { return folder_ / "bad_batch.json"; }
   std::filesystem::path log() const { return folder_ / "log.txt"; }
 
   bool started() const;

@@ -289,7 +289,7 @@ class Trainer {
     out["step"] = progress_.step + 1;
     out["loss"] = Value(fmt::format("{}", value));
     out["items"] = std::move(items);
-    const fs::path file = folder_.path() / "bad_batch.json";
+    const fs::path file = folder_.bad_batch();
     write_atomically(file, to_json(out) + "\n");
     std::string fault = "the losses themselves";
     try {
@@ -390,6 +390,12 @@ class Trainer {
     record["weights"] = Value(hash_file(folder_.best()));
     record["dataset"] = dataset_record(dataset_);
     record["environment"] = environment_record(config_, *plugins_);
+    // Resuming a finished run changes nothing: what was evaluated on these weights stays.
+    if (fs::exists(folder_.record())) {
+      const Value before = read_json(folder_.record());
+      const Value* evaluations = before.find("evaluations");
+      if (evaluations && before.at("weights") == record.at("weights")) record["evaluations"] = *evaluations;
+    }
     write_atomically(folder_.record(), to_json(record) + "\n");
     report_.line(fmt::format("best epoch {}: validation mR {:.2f}; run folder {}", progress_.best_epoch, progress_.best,
                              folder_.path().string()));
@@ -436,7 +442,8 @@ TrainResult train(const TrainOptions& options, const RunReport& report) {
   const RunFolder folder(fs::absolute(path).lexically_normal());
   if (folder.started()) {
     if (options.overwrite) {
-      for (const fs::path& file : {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log()})
+      for (const fs::path& file :
+           {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log(), folder.bad_batch()})
         fs::remove(file);
     } else if (options.resume) {
       check_same_config(folder, loaded.config.resolved);
