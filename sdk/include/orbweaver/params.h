@@ -52,6 +52,8 @@ struct Field {
   std::string doc;
   Value default_value;
   bool required = false;  ///< no default: the user must give it
+  /// Values worth trying, in order: what a search over this parameter uses where the user names none. Only a hint.
+  std::vector<Value> tune;
   /// Writes a validated value into the struct that the schema describes.
   std::function<void(void* params, const Value& value)> assign;
 };
@@ -141,6 +143,11 @@ class FieldRef {
     self().required = true;
     return *this;
   }
+  /// Values worth trying when this parameter is tuned; a field without any is left alone.
+  FieldRef& tune(std::vector<Value> values) {
+    self().tune = std::move(values);
+    return *this;
+  }
 
  private:
   Field& self() { return schema_->fields[index_]; }
@@ -197,7 +204,7 @@ class ParamSpec {
   FieldRef add(std::string name, std::string doc, FieldType type, Value default_value,
                std::function<void(void*, const Value&)> assign) {
     schema_.fields.push_back(
-        {std::move(name), std::move(type), std::move(doc), std::move(default_value), false, std::move(assign)});
+        {std::move(name), std::move(type), std::move(doc), std::move(default_value), false, {}, std::move(assign)});
     return {schema_, schema_.fields.size() - 1};
   }
 
