@@ -26,8 +26,12 @@ struct Params {
   std::optional<int64_t> l;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
-    p.field("k", &Params::k, "Candidates per query (items tied with the k-th count as well)").at_least(1);
-    p.field("l", &Params::l, "Reverse ranks from l on count as equal; null: all ranks count (published)").at_least(1);
+    p.field("k", &Params::k, "Candidates per query (items tied with the k-th count as well)")
+        .at_least(1)
+        .tune({2, 5, 10, 25});
+    p.field("l", &Params::l, "Reverse ranks from l on count as equal; null: all ranks count (published)")
+        .at_least(1)
+        .tune({1, 3, 10, 30, nullptr});
   }
 };
 

@@ -8,14 +8,17 @@
 //   c_fwd = exp(-xi (p + 1))   p: the item's rank among the query's candidates
 //   c_rev = exp(-xi (q + 1))   q: the query's rank in the item's reverse list, where q < l; otherwise 0
 //   c_s   = s / sum over all queries of s(query, item)                          similarity "cosine", as published
+//         = s / mean over all queries of s(query, item), Q times the former     similarity "mean_cosine"
 //         = Q * softmax over all queries of scale * s(query, item)              similarity "softmax"
 //
 // All ranks are 0-based competition ranks. Items outside the candidates follow in their source order.
 //
-// Cosines average near zero, so the published sum may be tiny or negative, and c_s then swamps the other terms; an item
-// whose scores sum to exactly zero gets c_s = 0. The softmax form has no such pole. Its share of one query falls with
-// the number of queries, so it is multiplied by Q: w2 then means the same for a validation split and for a larger test
-// split. The published form is not rescaled: its w2 fits one number of queries.
+// The share of one query falls with their number Q, so a w2 for the published c_s fits one number of queries only. The
+// other two forms are multiplied by Q: their w2 means the same for images and captions as queries, and for a validation
+// split and a larger test split. Tune with one of these.
+//
+// Cosines average near zero, so both sums of cosines may be tiny or negative, and c_s then swamps the other terms; an
+// item whose scores sum to exactly zero gets c_s = 0. The softmax form has no such pole.
 //
 // Variant "released" follows the authors' code where it leaves their paper: q is the item's rank among the query's k
 // candidates ordered by reverse rank (equal reverse ranks in forward order), c_rev is never cut off at l, and k is at
@@ -29,9 +32,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <type_traits>
 #include <vector>
 
+#include "../../shared/whole_gallery.h"
 #include "orbweaver/params.h"
 #include "orbweaver/ranking.h"
 #include "orbweaver/reranker.h"
@@ -40,7 +43,7 @@ namespace {
 namespace multivariate {
 
 enum class Variant { paper, released };
-enum class Similarity { cosine, softmax };
+enum class Similarity { cosine, mean_cosine, softmax };
 
 struct Params {
   int64_t k = 25;
@@ -53,17 +56,23 @@ struct Params {
   double scale = 5;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
-    p.field("k", &Params::k, "Candidates per query (items tied with the k-th count as well)").at_least(1);
+    p.field("k", &Params::k, "Candidates per query (items tied with the k-th count as well)")
+        .at_least(1)
+        .tune({5, 10, 25, 50});
     p.field("l", &Params::l, "Length of the reverse lists in which the query earns c_rev; null: k. Variant paper only")
         .at_least(1);
     p.field("xi", &Params::xi, "Decay of a term with rank").at_least(0);
-    p.field("w1", &Params::w1, "Weight of the reverse rank, c_rev");
-    p.field("w2", &Params::w2, "Weight of the candidate's share, c_s");
+    p.field("w1", &Params::w1, "Weight of the reverse rank, c_rev").tune({0, 0.25, 0.5, 1});
+    p.field("w2", &Params::w2, "Weight of the candidate's share, c_s").tune({0, 0.05, 0.1, 0.2, 0.5, 1.25});
     p.field("variant", &Params::variant, {{"paper", Variant::paper}, {"released", Variant::released}},
             "Eq. 25-30, or the authors' code: ranks among the k candidates by reverse position, k at least 10");
-    p.field("similarity", &Params::similarity, {{"cosine", Similarity::cosine}, {"softmax", Similarity::softmax}},
-            "c_s from the scores as they are (published), or from their softmax over the queries, times their number");
-    p.field("scale", &Params::scale, "Factor on the scores before the softmax").at_least(0);
+    p.field(
+         "similarity", &Params::similarity,
+         {{"cosine", Similarity::cosine}, {"mean_cosine", Similarity::mean_cosine}, {"softmax", Similarity::softmax}},
+         "c_s from the scores as they are (published), the same times the number of queries Q, or Q times their "
+         "softmax over the queries")
+        .tune({"mean_cosine", "softmax"});
+    p.field("scale", &Params::scale, "Factor on the scores before the softmax").at_least(0).tune({5, 10, 20});
   }
 };
 
@@ -79,24 +88,26 @@ class MultivariateReranker final : public orbweaver::Reranker {
   }
   bool transductive() const override { return true; }
   /// The softmax needs sums of exponentials, which candidate lists do not carry.
-  bool accepts_candidates() const override { return params_.similarity == Similarity::cosine; }
+  bool accepts_candidates() const override { return params_.similarity != Similarity::softmax; }
 
   orbweaver::Rankings rerank(const orbweaver::RerankInput& input) const override {
     orbweaver::require_finite(input.scores);
     const orbweaver::Rankings candidates = orbweaver::top_candidates(input.scores, params_.k);
-    const std::vector<double> shares = params_.similarity == Similarity::softmax
-                                           ? softmax_shares(input.scores, candidates)
-                                           : cosine_shares(candidates, orbweaver::column_sums(input.scores));
+    const std::vector<double> shares =
+        params_.similarity == Similarity::softmax
+            ? softmax_shares(input.scores, candidates)
+            : cosine_shares(candidates, orbweaver::column_sums(input.scores), orbweaver::query_count(input.scores));
     return reorder(candidates, orbweaver::reverse_ranks(input.scores, candidates), shares);
   }
 
   orbweaver::Rankings rerank_candidates(const orbweaver::CandidateInput& input) const override {
     if (!accepts_candidates())
       throw orbweaver::InputError(
-          "similarity \"softmax\" needs the whole score matrix, not candidate lists; set similarity to \"cosine\"");
+          "similarity \"softmax\" needs the whole score matrix, not candidate lists; set similarity to "
+          "\"mean_cosine\"");
     const orbweaver::Rankings candidates = orbweaver::best_of(input.candidates, params_.k);
     return reorder(candidates, orbweaver::reverse_ranks(input, candidates, reverse_length()),
-                   cosine_shares(candidates, input.column_sums));
+                   cosine_shares(candidates, input.column_sums, input.query_count));
   }
 
  private:
@@ -105,29 +116,19 @@ class MultivariateReranker final : public orbweaver::Reranker {
     return params_.variant == Variant::paper ? params_.l.value_or(params_.k) : orbweaver::whole_list;
   }
 
-  static std::vector<double> cosine_shares(const orbweaver::Rankings& candidates, const std::vector<double>& sums) {
+  std::vector<double> cosine_shares(const orbweaver::Rankings& candidates, const std::vector<double>& sums,
+                                    int64_t queries) const {
+    const double factor = params_.similarity == Similarity::mean_cosine ? static_cast<double>(queries) : 1;
     std::vector<double> shares(candidates.items.size());
     for (size_t at = 0; at < shares.size(); ++at) {
       const double sum = sums.at(static_cast<size_t>(candidates.items[at]));
-      shares[at] = sum == 0 ? 0 : candidates.scores[at] / sum;
+      shares[at] = sum == 0 ? 0 : factor * (candidates.scores[at] / sum);
     }
     return shares;
   }
 
   std::vector<double> softmax_shares(const orbweaver::Scores& scores, const orbweaver::Rankings& candidates) const {
-    // log of sum over queries of exp(scale * s), per item; the largest score taken out against overflow.
-    std::vector<double> log_sums(static_cast<size_t>(orbweaver::gallery_count(scores)));
-    std::visit(
-        [&](const auto& view) {
-          using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
-          orbweaver::for_each_row<T>(view.transposed(), [&](int64_t item, std::span<const T> values) {
-            const double most = static_cast<double>(*std::max_element(values.begin(), values.end()));
-            double sum = 0;
-            for (const T value : values) sum += std::exp(params_.scale * (static_cast<double>(value) - most));
-            log_sums[static_cast<size_t>(item)] = params_.scale * most + std::log(sum);
-          });
-        },
-        scores);
+    const std::vector<double> log_sums = whole_gallery::log_sums_over_queries(scores, params_.scale);
     const double queries = static_cast<double>(orbweaver::query_count(scores));
     std::vector<double> shares(candidates.items.size());
     for (size_t at = 0; at < shares.size(); ++at)

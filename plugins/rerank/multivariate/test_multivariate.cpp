@@ -86,6 +86,26 @@ TEST(Multivariate, ReleasedVariantRanksTheCandidatesByReversePosition) {
   EXPECT_NEAR(lists.scores_of(1)[2], decay(2) + 0.5 * decay(1), 1e-15);
 }
 
+TEST(Multivariate, MeanCosineIsThePublishedShareTimesTheNumberOfQueries) {
+  const Matrix<double> scores = small_scores();
+  const MultivariateReranker reranker(
+      params([](Params& p) { p.k = 2, p.similarity = multivariate::Similarity::mean_cosine, p.w1 = 0, p.w2 = 3; }));
+  const Rankings lists = reranker.rerank({view(scores), {}});
+  EXPECT_NEAR(score_of(lists, 0, 0), decay(0) + 3 * 0.9 / 0.75, 1e-15);
+  EXPECT_NEAR(score_of(lists, 0, 1), decay(1) + 3 * 0.5 / 0.65, 1e-15);
+}
+
+TEST(Multivariate, MeanCosineMeansTheSameAmongTwiceAsManyQueries) {
+  const Matrix<double> scores = small_scores();
+  Matrix<double> twice(4, 3);
+  for (int64_t query = 0; query < 4; ++query)
+    for (int64_t item = 0; item < 3; ++item) twice(query, item) = scores(query % 2, item);
+  const MultivariateReranker reranker(
+      params([](Params& p) { p.similarity = multivariate::Similarity::mean_cosine, p.w1 = 0; }));
+  const Rankings lists = reranker.rerank({view(scores), {}}), more = reranker.rerank({view(twice), {}});
+  for (int64_t item = 0; item < 3; ++item) EXPECT_NEAR(score_of(more, 1, item), score_of(lists, 1, item), 1e-14);
+}
+
 TEST(Multivariate, SoftmaxShareOfOneAmongEqualQueriesIsOneWhateverTheirNumber) {
   for (const int64_t queries : {2, 50}) {
     Matrix<double> scores(queries, 1);
@@ -105,7 +125,8 @@ TEST(Multivariate, SoftmaxSharesFollowTheScores) {
 
 TEST(Multivariate, GivesIdenticalItemsIdenticalScores) {
   for (const auto variant : {multivariate::Variant::paper, multivariate::Variant::released})
-    for (const auto similarity : {multivariate::Similarity::cosine, multivariate::Similarity::softmax}) {
+    for (const auto similarity :
+         {multivariate::Similarity::cosine, multivariate::Similarity::mean_cosine, multivariate::Similarity::softmax}) {
       Matrix<float> scores = coarse_scores(40, 60, 5);
       for (int64_t query = 0; query < 40; ++query) scores(query, 47) = scores(query, 3);
       const MultivariateReranker reranker(
@@ -178,7 +199,10 @@ TEST(Multivariate, CandidateListsGiveTheSameAsTheWholeMatrixEvenAmongTies) {
   const Matrix<float> scores = coarse_scores(40, 70, 9);
   for (const auto variant : {multivariate::Variant::paper, multivariate::Variant::released})
     for (const int64_t l : {3, 12}) {
-      const MultivariateReranker reranker(params([&](Params& p) { p.k = 11, p.l = l, p.variant = variant; }));
+      const MultivariateReranker reranker(params([&](Params& p) {
+        p.k = 11, p.l = l, p.variant = variant;
+        if (l == 3) p.similarity = multivariate::Similarity::mean_cosine;
+      }));
       ASSERT_TRUE(reranker.accepts_candidates());
       for (const Scores& both : {view(scores), orbweaver::transposed(view(scores))}) {
         const Rankings dense = reranker.rerank({both, {}});
