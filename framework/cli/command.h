@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "framework/train/report.h"
+#include "framework/io/report.h"
 #include "orbweaver/value.h"
 
 namespace CLI {

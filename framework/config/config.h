@@ -55,18 +55,44 @@ struct EvalParams {
   static void describe(ParamSpec<EvalParams>& p);
 };
 
+/// What every component object of a config understands beside the component's own parameters.
+struct ComponentKeys {
+  std::string use;
+  bool freeze = false;
+  double lr_scale = 1;
+  static void describe(ParamSpec<ComponentKeys>& p);
+};
+/// ... and a loss.
+struct LossKeys {
+  double weight = 1;
+  static void describe(ParamSpec<LossKeys>& p);
+};
+/// ... and an interaction. Final score = embedding_weight * cosine + weight * interaction.
+struct InteractionKeys {
+  enum class Training {
+    hard_negatives,  ///< a softmax loss of its own over each positive and the hardest negatives of the batch
+    all_pairs        ///< it scores all pairs of the batch, and the config's losses take the final scores
+  };
+  double weight = 0.5;
+  double embedding_weight = 1;
+  int64_t shortlist = 100;  ///< candidates per query that it rescores; 0: all pairs, exactly
+  Training training = Training::hard_negatives;
+  int64_t hard_negatives = 8;
+  double temperature = 0.07;
+  static void describe(ParamSpec<InteractionKeys>& p);
+};
+
 /// Where a component stands in a config, and what it was given.
 struct ComponentConfig {
   std::string kind;     ///< "graph_builder"
   std::string id;       ///< the value of `use`
   std::string pointer;  ///< "/model/image/graph"
-  Value params;         ///< complete: defaults filled in, paths absolute
+  Value params;         ///< its own parameters: defaults filled in, paths absolute
+  Value keys;           ///< the runtime's keys, complete, as below
   bool freeze = false;
   double lr_scale = 1;
-  double weight = 1;           ///< of a loss, or of the interaction's score
-  int64_t shortlist = 100;     ///< interaction: candidates it rescores per query
-  int64_t hard_negatives = 8;  ///< interaction: negatives per positive in training
-  double temperature = 0.07;   ///< interaction: of its training softmax
+  double loss_weight = 1;
+  InteractionKeys interaction;
 };
 
 struct SideConfig {

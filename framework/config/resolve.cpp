@@ -158,7 +158,22 @@ class Checker {
     }
     if (named(places, "/model/text/detector"))
       report("/model/text/detector", "detectors serve images; put it under /model/image");
+    check_shortlist(places);
     if (!source_.value.find("dataset")) report("/dataset/root", dataset_hint);
+  }
+  /// Candidates come from the embeddings, so something must train these.
+  void check_shortlist(const std::vector<Place>& places) {
+    for (const Place& place : places) {
+      if (place.kind != "interaction" || !place.value->is_object()) continue;
+      const Value keys = split_keys(place).host;
+      if (!validate(config::host_keys(place.kind), keys).empty()) continue;  // reported already
+      const auto use = read_params<InteractionKeys>(keys);
+      if (use.shortlist > 0 && use.embedding_weight == 0 && use.training == InteractionKeys::Training::all_pairs)
+        report(place.pointer + "/shortlist",
+               fmt::format("is {}, but with \"embedding_weight\" 0 and \"training\" \"all_pairs\" nothing trains the "
+                           "embeddings that choose it; give the embeddings a weight, or score all pairs with 0",
+                           use.shortlist));
+    }
   }
   static bool named(const std::vector<Place>& places, const std::string& pointer) {
     return std::any_of(places.begin(), places.end(), [&](const Place& place) { return place.pointer == pointer; });
@@ -176,16 +191,13 @@ ComponentConfig resolve_component(const Place& place, const ConfigSource& source
   ComponentConfig out;
   out.kind = place.kind;
   out.pointer = place.pointer;
-  const Value host = with_defaults(config::host_keys(place.kind), keys.host);
-  out.id = host.at("use").as_string();
-  out.freeze = host.at("freeze").as_bool();
-  out.lr_scale = host.at("lr_scale").as_double();
-  if (const Value* weight = host.find("weight")) out.weight = weight->as_double();
-  if (place.kind == "interaction") {
-    out.shortlist = host.at("shortlist").as_int();
-    out.hard_negatives = host.at("hard_negatives").as_int();
-    out.temperature = host.at("temperature").as_double();
-  }
+  out.keys = with_defaults(config::host_keys(place.kind), keys.host);
+  const auto common = read_params<ComponentKeys>(out.keys);
+  out.id = common.use;
+  out.freeze = common.freeze;
+  out.lr_scale = common.lr_scale;
+  if (place.kind == "loss") out.loss_weight = read_params<LossKeys>(out.keys).weight;
+  if (place.kind == "interaction") out.interaction = read_params<InteractionKeys>(out.keys);
   const Component& component = plugins.find(place.kind, out.id);
   make_paths_absolute(component.parameters, keys.own, place.pointer, source);
   out.params = with_defaults(component.parameters, keys.own);
@@ -193,16 +205,7 @@ ComponentConfig resolve_component(const Place& place, const ConfigSource& source
 }
 
 Value to_value(const ComponentConfig& component) {
-  Value out = Value::object();
-  out["use"] = component.id;
-  out["freeze"] = component.freeze;
-  out["lr_scale"] = component.lr_scale;
-  if (component.kind == "loss" || component.kind == "interaction") out["weight"] = component.weight;
-  if (component.kind == "interaction") {
-    out["shortlist"] = component.shortlist;
-    out["hard_negatives"] = component.hard_negatives;
-    out["temperature"] = component.temperature;
-  }
+  Value out = component.keys;
   for (const auto& [key, value] : component.params.as_object()) out[key] = value;
   return out;
 }

@@ -4,48 +4,33 @@
 
 namespace orbweaver {
 
+void ComponentKeys::describe(ParamSpec<ComponentKeys>& p) {
+  p.field("use", &ComponentKeys::use, "Id of the component").required();
+  p.field("freeze", &ComponentKeys::freeze, "No gradients, evaluation mode");
+  p.field("lr_scale", &ComponentKeys::lr_scale, "Factor on the learning rate of its parameters").range(0, 1e6);
+}
+
+void LossKeys::describe(ParamSpec<LossKeys>& p) {
+  p.field("weight", &LossKeys::weight, "Factor on this loss in the sum").range(0, 1e6);
+}
+
+void InteractionKeys::describe(ParamSpec<InteractionKeys>& p) {
+  p.field("weight", &InteractionKeys::weight, "Factor on its score in the final score").range(0, 1e6);
+  p.field("embedding_weight", &InteractionKeys::embedding_weight,
+          "Factor on the cosine of the embeddings in the final score")
+      .range(0, 1e6);
+  p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores; 0: all pairs, exactly")
+      .range(0, 1 << 30);
+  p.field("training", &InteractionKeys::training,
+          {{"hard_negatives", Training::hard_negatives}, {"all_pairs", Training::all_pairs}},
+          "hard_negatives: a softmax loss of its own over each positive and the batch's hardest negatives; "
+          "all_pairs: it scores every pair of the batch, and the losses take the final scores");
+  p.field("hard_negatives", &InteractionKeys::hard_negatives, "Negatives scored beside each positive")
+      .range(1, 1 << 20);
+  p.field("temperature", &InteractionKeys::temperature, "Of the softmax over the scored pairs").range(1e-4, 100);
+}
+
 namespace config {
-namespace {
-
-struct ComponentKeys {
-  std::string use;
-  bool freeze = false;
-  double lr_scale = 1;
-
-  template <class P>
-  static void describe_common(ParamSpec<P>& p) {
-    p.field("use", &P::use, "Id of the component").required();
-    p.field("freeze", &P::freeze, "No gradients, evaluation mode");
-    p.field("lr_scale", &P::lr_scale, "Factor on the learning rate of its parameters").range(0, 1e6);
-  }
-  static void describe(ParamSpec<ComponentKeys>& p) { describe_common(p); }
-};
-
-struct LossKeys : ComponentKeys {
-  double weight = 1;
-  static void describe(ParamSpec<LossKeys>& p) {
-    describe_common(p);
-    p.field("weight", &LossKeys::weight, "Factor on this loss in the sum").range(0, 1e6);
-  }
-};
-
-struct InteractionKeys : ComponentKeys {
-  double weight = 0.5, temperature = 0.07;
-  int64_t shortlist = 100, hard_negatives = 8;
-  static void describe(ParamSpec<InteractionKeys>& p) {
-    describe_common(p);
-    p.field("weight", &InteractionKeys::weight, "Factor on its score, added to the cosine").range(0, 1e6);
-    p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores").range(1, 1 << 30);
-    p.field("hard_negatives", &InteractionKeys::hard_negatives,
-            "Training: hardest negatives scored beside each positive")
-        .range(1, 1 << 20);
-    p.field("temperature", &InteractionKeys::temperature, "Training: temperature of the softmax over the scored pairs")
-        .range(1e-4, 100);
-  }
-};
-
-}  // namespace
-
 void SideSection::describe(ParamSpec<SideSection>& p) {
   p.field("encoder", &SideSection::encoder, "Component: image_encoder or text_encoder");
   p.field("detector", &SideSection::detector, "Component: detector (image side only)");
@@ -112,8 +97,13 @@ std::vector<Place> component_places(const Value& config) {
 }
 
 const Schema& host_keys(const std::string& kind) {
-  static const Schema loss = schema_of<LossKeys>(), interaction = schema_of<InteractionKeys>(),
-                      other = schema_of<ComponentKeys>();
+  const auto joined = [](Schema more) {
+    Schema all = schema_of<ComponentKeys>();
+    all.fields.insert(all.fields.end(), more.fields.begin(), more.fields.end());
+    return all;
+  };
+  static const Schema loss = joined(schema_of<LossKeys>()), interaction = joined(schema_of<InteractionKeys>()),
+                      other = joined({});
   return kind == "loss" ? loss : kind == "interaction" ? interaction : other;
 }
 

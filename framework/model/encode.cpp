@@ -67,7 +67,7 @@ std::vector<int64_t> indices(int64_t begin, int64_t end) {
 template <class IsMatch>
 double refine(RetrievalModel& model, at::Tensor& scores, const Representation& queries, const Representation& gallery,
               bool images_are_queries, int64_t chunk, const RunReport& report, IsMatch&& is_match) {
-  const ComponentConfig& part = *model.config().interaction;
+  const InteractionKeys& part = model.config().interaction->interaction;
   const int64_t query_count = scores.size(0), k = std::min(part.shortlist, scores.size(1));
   int64_t found = 0;
   for (int64_t q = 0; q < query_count; ++q) {
@@ -94,7 +94,7 @@ double refine(RetrievalModel& model, at::Tensor& scores, const Representation& q
       check_output(model.interaction().ref(), "scores", made, {static_cast<int64_t>(count)}, true);
       parts.push_back(made.cpu());
     }
-    const at::Tensor refined = row.index_select(0, shortlist) + at::cat(parts) * part.weight;
+    const at::Tensor refined = part.embedding_weight * row.index_select(0, shortlist) + part.weight * at::cat(parts);
     row.index_copy_(0, shortlist, refined);
     // Cosines lie within [-1, 1], so this puts all others below the shortlist and keeps their order.
     const float lowest = refined.min().item<float>();
@@ -102,6 +102,21 @@ double refine(RetrievalModel& model, at::Tensor& scores, const Representation& q
     report.progress("interaction", q + 1, query_count, "queries", "");
   }
   return query_count ? static_cast<double>(found) / static_cast<double>(query_count) : 0;
+}
+
+/// Final scores of all pairs, some images at a time.
+at::Tensor exact_scores(RetrievalModel& model, const EncodedSplit& encoded, const RunReport& report) {
+  constexpr int64_t block = 64;
+  const int64_t images = encoded.images.embedding.size(0), texts = encoded.texts.embedding.size(0);
+  const Representation all_texts = select_rows(encoded.texts, indices(0, texts), model.device());
+  std::vector<at::Tensor> parts;
+  for (int64_t begin = 0; begin < images; begin += block) {
+    const int64_t end = std::min(begin + block, images);
+    const Representation rows = select_rows(encoded.images, indices(begin, end), model.device());
+    parts.push_back(model.score_all_pairs(rows, all_texts).cpu());
+    report.progress("interaction", end, images, "images", "");
+  }
+  return at::cat(parts);
 }
 
 Matrix<float> to_matrix(const at::Tensor& tensor) {
@@ -147,11 +162,16 @@ SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const 
                         const RunReport& report) {
   at::NoGradGuard no_grad;
   // Over distinct texts, then expanded: columns of one text are then equal to the bit.
-  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
   const std::vector<int64_t>& of_caption = inputs.caption_texts();
   const at::Tensor caption_texts =
       at::from_blob(const_cast<int64_t*>(of_caption.data()), {inputs.caption_count()}, at::kLong);
   SplitScores out;
+  const bool exact = model.interaction() && model.config().interaction->interaction.shortlist == 0;
+  if (exact) {
+    out.i2t = to_matrix(exact_scores(model, encoded, report).index_select(1, caption_texts));
+    return out;
+  }
+  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
   if (!model.interaction()) {
     out.i2t = to_matrix(cosine.index_select(1, caption_texts));
     return out;

@@ -18,14 +18,14 @@ EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t ba
 
 struct SplitScores {
   Matrix<float> i2t;                 ///< [images, captions]
-  std::optional<Matrix<float>> t2i;  ///< [captions, images]; present where an interaction refined
+  std::optional<Matrix<float>> t2i;  ///< [captions, images]; present where an interaction refined a shortlist
   /// Share of queries (0..1) with a match on the shortlist that the interaction rescored.
   double i2t_shortlist_recall = 0, t2i_shortlist_recall = 0;
 };
 
-/// Cosine of all pairs; with an interaction, plus weight x interaction on each direction's own shortlist (all items
-/// tied with its last are on it), other pairs below it in embedding order. A query's scores never depend on other
-/// queries.
+/// Cosine of all pairs; with an interaction, embedding_weight x cosine + weight x interaction: of all pairs when its
+/// shortlist is 0, else on each direction's own shortlist (all items tied with its last are on it), other pairs below
+/// it in embedding order. A query's scores never depend on other queries.
 SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, int64_t chunk,
                         const RunReport& report);
 

@@ -346,8 +346,22 @@ GraphBatch RetrievalModel::collate(Side side, std::span<const Graph* const> grap
   return to_device(orbweaver::collate(graphs, graph_builder(side).get().feature_width(), labels_, relations_), device_);
 }
 
+at::Tensor RetrievalModel::add_interaction(const at::Tensor& cosine, const Representation& images,
+                                           const Representation& texts, Finite finite) {
+  const InteractionKeys& part = config_.interaction->interaction;
+  const at::Tensor scores = interaction_.call(
+      "score_all", [&](Interaction& interaction) { return interaction.score_all(images, texts, config_.eval.chunk); });
+  check_output(interaction_.ref(), "scores", scores, cosine.sizes().vec(), true, finite);
+  return part.embedding_weight * cosine + part.weight * scores;
+}
+
+at::Tensor RetrievalModel::score_all_pairs(const Representation& images, const Representation& texts) {
+  const at::Tensor cosine = images.embedding.matmul(texts.embedding.t());
+  return interaction_ ? add_interaction(cosine, images, texts, Finite::required) : cosine;
+}
+
 at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
-  const ComponentConfig& part = *config_.interaction;
+  const InteractionKeys& part = config_.interaction->interaction;
   const int64_t size = batch.scores.size(0), k = std::min(part.hard_negatives, size - 1);
   const at::Tensor candidates = batch.scores.detach().masked_fill(batch.negatives.logical_not(), -INFINITY);
   const at::Tensor self = at::arange(size, batch.scores.options().dtype(at::kLong));
@@ -370,7 +384,10 @@ at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
 }
 
 RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {
+  const bool all_pairs =
+      interaction_ && config_.interaction->interaction.training == InteractionKeys::Training::all_pairs;
   batch.scores = batch.image.embedding.matmul(batch.text.embedding.t());
+  if (all_pairs) batch.scores = add_interaction(batch.scores, batch.image, batch.text, Finite::unchecked);
   batch.negatives = negative_mask(batch.image_ids, batch.token_hashes);
   BatchLoss out;
   const auto add = [&](const at::Tensor& term) { out.total = out.total.defined() ? out.total + term : term; };
@@ -378,10 +395,10 @@ RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {
     const Hosted<Loss>& loss = losses_[i];
     const LossOutput made = loss.call("forward", [&](Loss& component) { return component.forward(batch); });
     check_output(loss.ref(), "total", made.total, {}, true, Finite::unchecked);
-    add(made.total * config_.losses[i].weight);
+    add(made.total * config_.losses[i].loss_weight);
     for (const auto& [name, value] : made.parts) out.parts.emplace_back(loss.ref().id + "." + name, value.detach());
   }
-  if (interaction_) {
+  if (interaction_ && !all_pairs) {
     const at::Tensor term = interaction_loss(batch);
     add(term);
     out.parts.emplace_back("interaction", term.detach());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "framework/config/config.h"
+#include "framework/model/check_outputs.h"
 #include "framework/model/graph_batch.h"
 #include "framework/model/tensor_file.h"
 #include "framework/model/vocabulary.h"
@@ -82,6 +83,9 @@ class RetrievalModel {
   };
   BatchLoss loss(LossInput& batch);
 
+  /// Final scores [M, N] of all pairs: embedding_weight x cosine, plus weight x interaction where there is one.
+  at::Tensor score_all_pairs(const Representation& images, const Representation& texts);
+
   /// Checks every output of the batch for values that are not finite; names the first component at fault.
   void find_fault(const LossInput& batch) const;
 
@@ -107,6 +111,8 @@ class RetrievalModel {
   void check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const;
   void apply_freezing();
   Representation checked_encoder_output(Side side, Representation output, int64_t batch);
+  at::Tensor add_interaction(const at::Tensor& cosine, const Representation& images, const Representation& texts,
+                             Finite finite);
   at::Tensor interaction_loss(const LossInput& batch);
 
   Config config_;

@@ -10,8 +10,8 @@
 #include "framework/cache/feature_cache.h"
 #include "framework/data/dataset.h"
 #include "framework/data/loader.h"
+#include "framework/io/report.h"
 #include "framework/model/retrieval_model.h"
-#include "framework/train/report.h"
 
 namespace orbweaver {
 

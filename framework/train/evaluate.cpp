@@ -155,8 +155,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["images"] = inputs.image_count();
   record["captions"] = inputs.caption_count();
   record["distinct_texts"] = inputs.text_count();
-  if (model.interaction()) {
-    record["shortlist"]["length"] = config.interaction->shortlist;
+  if (config.interaction && config.interaction->interaction.shortlist > 0) {
+    record["shortlist"]["length"] = config.interaction->interaction.shortlist;
     record["shortlist"]["i2t_recall"] = 100 * scores.i2t_shortlist_recall;
     record["shortlist"]["t2i_recall"] = 100 * scores.t2i_shortlist_recall;
   }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "framework/eval/evaluation.h"
+#include "framework/io/report.h"
 #include "framework/model/encode.h"
-#include "framework/train/report.h"
 
 namespace orbweaver {
 

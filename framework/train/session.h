@@ -9,8 +9,8 @@
 #include "framework/cache/feature_cache.h"
 #include "framework/config/config.h"
 #include "framework/data/dataset.h"
+#include "framework/io/report.h"
 #include "framework/plugin/plugin_host.h"
-#include "framework/train/report.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "framework/train/report.h"
+#include "framework/io/report.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {

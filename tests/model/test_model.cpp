@@ -228,6 +228,51 @@ TEST_F(Shortlist, TrainingGivesTheInteractionAGradient) {
   EXPECT_EQ(loss.parts.back().first, "interaction");
 }
 
+TEST_F(Shortlist, OfLengthZeroScoresAllPairsExactlyAndOneMatrixServesBothDirections) {
+  Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 0.5, \"embedding_weight\": 2, "
+                      "\"shortlist\": 0}"}),
+                "train");
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 3, fitted.report);
+  EXPECT_FALSE(scores.t2i.has_value());
+  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
+  const at::Tensor distance = (encoded.images.global.unsqueeze(1) - encoded.texts.global.unsqueeze(0)).square().sum(2);
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
+      const int64_t t = fitted.inputs.caption_texts()[static_cast<size_t>(c)];
+      EXPECT_NEAR(scores.i2t(i, c), (2 * cosine - 0.5 * distance)[i][t].item<float>(), 1e-5);
+    }
+}
+
+TEST_F(Shortlist, TrainingOnAllPairsHandsTheLossesTheFinalScores) {
+  Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 1, \"embedding_weight\": 0, "
+                      "\"shortlist\": 0, \"training\": \"all_pairs\"}"}),
+                "train");
+  fitted.model.train(true);
+  const std::vector<int64_t> images{0, 1, 2, 3}, texts{0, 2, 4, 6};
+  LossInput batch;
+  batch.image = fitted.inputs.encode_images(images, {});
+  batch.text = fitted.inputs.encode_texts(texts);
+  fitted.model.complete(Side::image, batch.image, {});
+  fitted.model.complete(Side::text, batch.text, {});
+  batch.image_ids = at::tensor(images, at::kLong);
+  batch.token_hashes = at::tensor(texts, at::kLong);
+  const RetrievalModel::BatchLoss loss = fitted.model.loss(batch);
+  const at::Tensor distance = (batch.image.global.unsqueeze(1) - batch.text.global.unsqueeze(0)).square().sum(2);
+  EXPECT_TRUE(at::allclose(batch.scores, -distance, 1e-5, 1e-5));
+  for (const auto& [name, value] : loss.parts) EXPECT_NE(name, "interaction");
+  loss.total.backward();
+  EXPECT_NE(fitted.model.state().at("interaction.scale").grad().item<float>(), 0);
+}
+
+TEST_F(Shortlist, ChosenByEmbeddingsThatNothingTrainsIsRefused) {
+  const std::string text = message_of([&] {
+    load({"model.interaction={\"use\": \"distance\", \"embedding_weight\": 0, \"training\": \"all_pairs\"}"});
+  });
+  EXPECT_NE(text.find("/model/interaction/shortlist: is 100, but with \"embedding_weight\" 0"), std::string::npos)
+      << text;
+}
+
 class Checkpoints : public ModelTest {};
 
 TEST_F(Checkpoints, RestoreGivesTheSameEmbeddingsToTheBit) {
@@ -328,6 +373,37 @@ TEST_F(Training, ALossThatIsNotFiniteStopsAndWritesTheBatchDown) {
   const Value batch = read_json(folder_.path() / "run" / "bad_batch.json");
   EXPECT_EQ(batch.at("items").as_list().size(), 4u);
   EXPECT_TRUE(batch.at("items").as_list()[0].at("image").is_string());
+}
+
+TEST_F(Training, AnInterruptBeforeTheFirstStepSaysThatNothingWasSavedAndLeavesAFolderThatCanBeResumed) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string(), "model.image.encoder.freeze=true"};
+  const std::atomic<bool> stop = true;
+  RunReport report;
+  report.stop = &stop;
+  const std::string text = message_of([&] { train(options, report); });
+  EXPECT_NE(text.find("interrupted before the first step; there was nothing to save"), std::string::npos) << text;
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run" / "last.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run" / "record.json"));
+  options.resume = true;
+  EXPECT_TRUE(train(options, {}).finished);
+}
+
+TEST_F(Training, ResumingAFinishedRunTrainsNoFurtherAndKeepsItsEvaluations) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string()};
+  ASSERT_TRUE(train(options, {}).finished);
+  EvalOptions eval;
+  eval.config_or_run = folder_.path() / "run";
+  evaluate_run(eval, {});
+  const std::string weights = hash_file(folder_.path() / "run" / "best.safetensors");
+  const Value before = read_json(folder_.path() / "run" / "record.json");
+  options.resume = true;
+  EXPECT_TRUE(train(options, {}).finished);
+  EXPECT_EQ(hash_file(folder_.path() / "run" / "best.safetensors"), weights);
+  EXPECT_EQ(read_json(folder_.path() / "run" / "record.json").at("evaluations"), before.at("evaluations"));
 }
 
 TEST_F(Training, TheRecordCarriesTheProtocol) {

@@ -12,7 +12,9 @@ inline namespace v1 {
 /// A training batch of B image-caption pairs; pair i is (image i, caption i).
 struct LossInput {
   Representation image, text;
-  at::Tensor scores;        ///< [B, B], row image, column caption: cosine of the embeddings
+  /// [B, B], row image, column caption: cosine of the embeddings; where an interaction is trained on all pairs, the
+  /// final scores.
+  at::Tensor scores;
   at::Tensor image_ids;     ///< [B] int64, equal for captions of one image
   at::Tensor token_hashes;  ///< [B] int64, equal for captions with the same tokens
   /// [B, B] bool, true where (image i, caption j) may serve as a negative: neither a caption of the same image nor one
