@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
@@ -317,7 +318,7 @@ class RegionsDetector final : public orbweaver::Detector {
     cv::Mat markers(padded.size(), CV_32S, cv::Scalar(0));
     const int count = set_seeds(grey, markers);
     cv::watershed(padded, markers);
-    fill_lines(padded, markers);
+    fill_lines(padded, count, markers);
     markers(cv::Rect(1, 1, rgb_.cols, rgb_.rows)).copyTo(segments_);
     segments_ -= 1;
     sum_segments(count);
@@ -347,27 +348,41 @@ class RegionsDetector final : public orbweaver::Detector {
     return std::abs(gx.at<int16_t>(p.y + 1, p.x + 1)) + std::abs(gy.at<int16_t>(p.y + 1, p.x + 1));
   }
 
-  /// The lines that the watershed leaves between segments go to the neighbour of the nearest colour.
-  static void fill_lines(const cv::Mat& padded, cv::Mat& markers) {
+  /// The lines that the watershed leaves between segments go to the neighbour with the nearest mean colour.
+  static void fill_lines(const cv::Mat& padded, int count, cv::Mat& markers) {
+    const std::vector<cv::Vec3d> means = mean_colours(padded, count, markers);
+    const auto distance = [&](const cv::Vec3b& pixel, int label) {
+      const cv::Vec3d& mean = means[static_cast<size_t>(label - 1)];
+      return std::abs(pixel[0] - mean[0]) + std::abs(pixel[1] - mean[1]) + std::abs(pixel[2] - mean[2]);
+    };
     for (bool open = true; open;) {
       open = false;
       for (int y = 1; y < padded.rows - 1; ++y)
         for (int x = 1; x < padded.cols - 1; ++x) {
           if (markers.at<int>(y, x) > 0) continue;
-          int least = INT32_MAX, chosen = 0;
-          for (const auto& [dy, dx] : {std::pair(-1, 0), std::pair(0, -1), std::pair(0, 1), std::pair(1, 0)}) {
-            const int label = markers.at<int>(y + dy, x + dx);
-            if (label <= 0) continue;
-            const auto &p = padded.at<cv::Vec3b>(y, x), &q = padded.at<cv::Vec3b>(y + dy, x + dx);
-            const int difference = std::abs(p[0] - q[0]) + std::abs(p[1] - q[1]) + std::abs(p[2] - q[2]);
-            if (difference < least) least = difference, chosen = label;
-          }
-          if (chosen > 0)
-            markers.at<int>(y, x) = chosen;
-          else
-            open = true;
+          double least = std::numeric_limits<double>::infinity();
+          int chosen = 0;
+          for (const auto& [v, u] :
+               {std::pair(y - 1, x), std::pair(y, x - 1), std::pair(y, x + 1), std::pair(y + 1, x)})
+            if (const int label = markers.at<int>(v, u); label > 0)
+              if (const double d = distance(padded.at<cv::Vec3b>(y, x), label); d < least) least = d, chosen = label;
+          markers.at<int>(y, x) = chosen;
+          open = open || chosen == 0;
         }
     }
+  }
+
+  static std::vector<cv::Vec3d> mean_colours(const cv::Mat& padded, int count, const cv::Mat& markers) {
+    std::vector<cv::Vec3d> means(static_cast<size_t>(count), cv::Vec3d(0, 0, 0));
+    std::vector<int> pixels(static_cast<size_t>(count), 0);
+    for (int y = 0; y < padded.rows; ++y)
+      for (int x = 0; x < padded.cols; ++x)
+        if (const int label = markers.at<int>(y, x); label > 0) {
+          means[static_cast<size_t>(label - 1)] += padded.at<cv::Vec3b>(y, x);
+          ++pixels[static_cast<size_t>(label - 1)];
+        }
+    for (size_t i = 0; i < means.size(); ++i) means[i] /= std::max(1, pixels[i]);
+    return means;
   }
 
   void sum_segments(int count) {
