@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "../local_only/local_only.h"
+#include "../midf/midf.h"
+#include "../weighted_sum/weighted_sum.h"
 #include "global.h"
 #include "gradient_check.h"
 
@@ -56,6 +59,57 @@ TEST(GlobalFusion, PassesTheVectorThroughWithoutLayers) {
   side.global = at::tensor({3.0, 4.0, 0.0, 0.0}, at::kDouble).view({2, 2});
   EXPECT_TRUE(fusion.parameters().empty());
   EXPECT_TRUE(fusion.forward(side).allclose(at::tensor({0.6, 0.8, 0.0, 0.0}, at::kDouble).view({2, 2})));
+}
+
+TEST(GlobalFusion, FitAddsALinearLayerOnlyWhereTheWidthDiffers) {
+  GlobalParams params;
+  params.image.layers = params.text.layers = HeadParams::Layers::fit;
+  GlobalFusion image(params, inputs(Side::image, 5, 4, 4)), text(params, inputs(Side::text, 5, 4, 4));
+  EXPECT_EQ(image.named_parameters()["out.weight"].sizes(), at::IntArrayRef({4, 5}));
+  EXPECT_TRUE(text.parameters().empty());
+}
+
+TEST(GlobalFusion, KeepsTheNamesThatItsCheckpointsHave) {
+  GlobalParams params;
+  params.image.layers = HeadParams::Layers::mlp;
+  params.image.norm = HeadParams::Norm::batch;
+  params.image.dropout = 0.5;
+  GlobalFusion fusion(params, inputs(Side::image, 5, 6, 4));
+  EXPECT_EQ(fusion.named_parameters().keys(), (std::vector<std::string>{"norm.weight", "norm.bias", "hidden.weight",
+                                                                        "hidden.bias", "out.weight", "out.bias"}));
+  EXPECT_EQ(fusion.named_buffers().keys(),
+            (std::vector<std::string>{"norm.running_mean", "norm.running_var", "norm.num_batches_tracked"}));
+}
+
+TEST(GlobalFusion, SwitchesItsDropoutAndNormWithTheMode) {
+  at::manual_seed(3);
+  GlobalParams params;
+  params.image.dropout = 0.5;
+  params.image.norm = HeadParams::Norm::batch;
+  GlobalFusion fusion(params, inputs(Side::image, 8, 8, 4));
+  Representation side;
+  side.global = at::randn({16, 8});
+  fusion.train(true);
+  EXPECT_FALSE(fusion.forward(side).equal(fusion.forward(side)));
+  fusion.train(false);
+  EXPECT_TRUE(fusion.forward(side).equal(fusion.forward(side)));
+}
+
+TEST(SceneHead, DrawsTheSameFirstWeightsInEveryFusion) {
+  Inputs in = inputs(Side::image, 5, 6, 4);
+  in.image.local = 3;
+  const auto first_weights = [&]<class F>(typename F::Params params, const char* name, F*) {
+    at::manual_seed(7);
+    return F(params, in).named_parameters()[name].detach().clone();
+  };
+  LocalOnlyParams text_only;
+  text_only.sides = LevelParams::Sides::text;
+  MidfParams midf;
+  midf.heads = 2;
+  const at::Tensor scene = first_weights({}, "out.weight", static_cast<GlobalFusion*>(nullptr));
+  EXPECT_TRUE(scene.equal(first_weights({}, "global.out.weight", static_cast<WeightedSumFusion*>(nullptr))));
+  EXPECT_TRUE(scene.equal(first_weights(midf, "global.out.weight", static_cast<MidfFusion*>(nullptr))));
+  EXPECT_TRUE(scene.equal(first_weights(text_only, "global.out.weight", static_cast<LocalOnlyFusion*>(nullptr))));
 }
 
 TEST(GlobalFusion, BatchNormPutsFeaturesOfDifferentScaleOnOne) {
