@@ -1,10 +1,8 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstring>
-#include <fstream>
-
+#include "framework/model/tensor_file.h"
 #include "resnet.h"
+#include "temporary_folder.h"
 
 namespace {
 
@@ -23,27 +21,10 @@ int64_t count_weights(const torch::nn::Module& module) {
   return count;
 }
 
-/// A safetensors file of float tensors.
-void write_safetensors(const fs::path& file, const orbweaver::StateDict& tensors) {
-  std::string header = "{", data;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor values = tensor.to(at::kFloat).contiguous();
-    header += (header.size() > 1 ? ",\"" : "\"") + name + "\":{\"dtype\":\"F32\",\"shape\":[";
-    for (int64_t d = 0; d < values.dim(); ++d) header += (d > 0 ? "," : "") + std::to_string(values.size(d));
-    header += "],\"data_offsets\":[" + std::to_string(data.size());
-    data.append(static_cast<const char*>(values.data_ptr()), values.nbytes());
-    header += "," + std::to_string(data.size()) + "]}";
-  }
-  header += "}";
-  const uint64_t size = header.size();
-  std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(&size), sizeof size) << header << data;
-}
-
 orbweaver::StateDict state_of(const torch::nn::Module& module) {
   orbweaver::StateDict state;
   for (const auto& parameter : module.named_parameters()) state[parameter.key()] = parameter.value().detach();
-  for (const auto& buffer : module.named_buffers())
-    if (buffer.value().is_floating_point()) state[buffer.key()] = buffer.value();
+  for (const auto& buffer : module.named_buffers()) state[buffer.key()] = buffer.value();
   return state;
 }
 
@@ -60,6 +41,7 @@ TEST(Resnet, HasTorchvisionsNames) {
                            "layer2.0.downsample.0.weight", "layer2.0.downsample.1.bias", "layer4.1.conv2.weight"})
     EXPECT_TRUE(parameters.contains(name)) << name;
   EXPECT_FALSE(parameters.contains("layer1.0.downsample.0.weight"));
+  for (const auto& parameter : parameters) EXPECT_FALSE(parameter.key().starts_with("trunk.")) << parameter.key();
   EXPECT_TRUE(small.named_buffers().contains("layer3.0.downsample.1.running_mean"));
   EXPECT_EQ(bottlenecks["layer1.0.downsample.0.weight"].sizes(), at::IntArrayRef({256, 64, 1, 1}));
   EXPECT_EQ(bottlenecks["layer4.2.conv3.weight"].sizes(), at::IntArrayRef({2048, 512, 1, 1}));
@@ -93,12 +75,10 @@ TEST(Resnet, RefusesADepthThatThereIsNot) {
 class ResnetWeights : public ::testing::Test {
  protected:
   void SetUp() override {
-    file_ = fs::path(::testing::TempDir()) / ("orbweaver_resnet_" + std::to_string(::getpid()) + ".safetensors");
     at::manual_seed(8);
     source_ = std::make_unique<ResnetEncoder>(of_depth(18), Inputs{});
     state_ = state_of(*source_);
   }
-  void TearDown() override { fs::remove(file_); }
 
   ResnetParams params(int64_t depth) const {
     ResnetParams params = of_depth(depth);
@@ -114,7 +94,8 @@ class ResnetWeights : public ::testing::Test {
     return "no error";
   }
 
-  fs::path file_;
+  orbweaver::testing::TemporaryFolder folder_;
+  fs::path file_ = folder_.path() / "weights.safetensors";
   std::unique_ptr<ResnetEncoder> source_;
   orbweaver::StateDict state_;
 };
@@ -122,7 +103,7 @@ class ResnetWeights : public ::testing::Test {
 TEST_F(ResnetWeights, AreLoadedAndTheClassifierIsPassedOver) {
   state_["fc.weight"] = at::zeros({1000, 512});
   state_["fc.bias"] = at::zeros({1000});
-  write_safetensors(file_, state_);
+  orbweaver::save_tensors(file_, state_, {});
   ::testing::internal::CaptureStderr();
   ResnetEncoder encoder(params(18), Inputs{});
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("fc.*"), std::string::npos);
@@ -137,7 +118,7 @@ TEST_F(ResnetWeights, ThatDoNotFitAreReportedAllAtOnce) {
   state_.erase("layer1.0.conv1.weight");
   state_["head.weight"] = at::zeros({2});
   state_["bn1.bias"] = at::zeros({32});
-  write_safetensors(file_, state_);
+  orbweaver::save_tensors(file_, state_, {});
   const std::string error = error_of(18);
   EXPECT_NE(error.find("1 missing: layer1.0.conv1.weight"), std::string::npos) << error;
   EXPECT_NE(error.find("1 unexpected: head.weight"), std::string::npos) << error;
@@ -145,7 +126,7 @@ TEST_F(ResnetWeights, ThatDoNotFitAreReportedAllAtOnce) {
 }
 
 TEST_F(ResnetWeights, OfAnotherDepthAreRefused) {
-  write_safetensors(file_, state_);
+  orbweaver::save_tensors(file_, state_, {});
   EXPECT_NE(error_of(34).find("depth 34"), std::string::npos);
 }
 
