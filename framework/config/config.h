@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/data/augment.h"
 #include "framework/data/dataset.h"
 #include "orbweaver/params.h"
 #include "orbweaver/value.h"
@@ -45,6 +46,7 @@ struct TrainParams {
   int64_t threads = 0;
   int64_t workers = 2;
   bool drop_last = true;
+  AugmentParams augment;
   static void describe(ParamSpec<TrainParams>& p);
 };
 

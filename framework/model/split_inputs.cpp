@@ -124,6 +124,17 @@ void SplitInputs::detect_objects() {
   cache_.store(key, {{"objects", {"U8", {static_cast<int64_t>(json.size())}, std::as_bytes(std::span(json))}}}, {});
 }
 
+Graph SplitInputs::graph_of(std::span<const Object> objects, const Image& image) const {
+  const Hosted<GraphBuilder>& builder = model_.graph_builder(Side::image);
+  Scene scene{image.width, image.height, objects, {}};
+  if (builder.get().needs_pixels()) scene.pixels = image.view();
+  return build_graph(builder, scene);
+}
+
+Graph SplitInputs::moved_graph(int64_t image, const Image& moved_image, const Motion& motion) const {
+  return graph_of(moved(objects_of(image), motion, moved_image.width, moved_image.height), moved_image);
+}
+
 void SplitInputs::build_image_graphs() {
   const Hosted<GraphBuilder>& builder = model_.graph_builder(Side::image);
   const bool any_on_disk = std::any_of(split_.images.begin(), split_.images.end(),
@@ -132,16 +143,13 @@ void SplitInputs::build_image_graphs() {
   if (!any_on_disk && !model_.detector())
     report_.line(fmt::format("{}: no image of {} has detections and the config names no detector: its graphs are empty",
                              builder.ref().where(), split_.name));
-  const bool pixels = builder.get().needs_pixels();
   OrderedPrefetch<Graph> graphs(
       image_count(),
       [&](int64_t i) {
         const std::vector<Object> objects = objects_of(i);
         // Boxes are in pixels of the image, so its size is needed even where its pixels are not.
         const Image image = decode_image(split_.images[static_cast<size_t>(i)].file);
-        Scene scene{image.width, image.height, objects, {}};
-        if (pixels) scene.pixels = image.view();
-        return build_graph(builder, scene);
+        return graph_of(objects, image);
       },
       static_cast<int>(options_.workers), 64);
   while (auto graph = graphs.next()) {
@@ -187,7 +195,7 @@ void SplitInputs::prepare() {
     }
     caption_texts_.push_back(place->second);
   }
-  if (model_.encoder_is_frozen(Side::image)) prepare_images();
+  if (model_.encoder_is_frozen(Side::image) && !options_.augmented) prepare_images();
   if (model_.encoder_is_frozen(Side::text)) prepare_texts();
 }
 
@@ -306,13 +314,15 @@ GraphBatch SplitInputs::graphs(Side side, std::span<const int64_t> items) const 
 }
 
 std::unique_ptr<ImageLoader> SplitInputs::load_images(std::span<const int64_t> images, int64_t batch_size,
-                                                      int64_t first_batch) const {
+                                                      int64_t first_batch,
+                                                      std::function<void(Image&, int64_t)> transform) const {
   std::vector<std::filesystem::path> files;
   for (const int64_t image : images) files.push_back(split_.images[static_cast<size_t>(image)].file);
   ImageLoaderOptions options;
   options.batch_size = batch_size;
   options.threads = static_cast<int>(options_.workers);
   options.first_batch = first_batch;
+  options.transform = std::move(transform);
   return std::make_unique<ImageLoader>(std::move(files), model_.image_input(), options);
 }
 

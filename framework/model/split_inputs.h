@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "framework/cache/feature_cache.h"
+#include "framework/data/augment.h"
 #include "framework/data/dataset.h"
 #include "framework/data/loader.h"
 #include "framework/io/report.h"
@@ -23,6 +24,7 @@ class SplitInputs {
   struct Options {
     int64_t batch_size = 128;  ///< for encoding what is frozen
     int64_t workers = 2;
+    bool augmented = false;  ///< images come moved, differently each time: nothing made of them is cached
   };
   /// Keeps references to all of them.
   SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples, const FeatureCache& cache,
@@ -52,13 +54,16 @@ class SplitInputs {
   Representation encode_images(std::span<const int64_t> images, const at::Tensor& pixels);
   Representation encode_texts(std::span<const int64_t> texts);
   GraphBatch graphs(Side side, std::span<const int64_t> items) const;
-  /// Decodes images in the order given, in worker threads.
-  std::unique_ptr<ImageLoader> load_images(std::span<const int64_t> images, int64_t batch_size,
-                                           int64_t first_batch) const;
+  /// The graph of an image that was moved. Concurrent calls are allowed.
+  Graph moved_graph(int64_t image, const Image& moved_image, const Motion& motion) const;
+  /// Decodes images in the order given, in worker threads. `transform` as ImageLoaderOptions has it.
+  std::unique_ptr<ImageLoader> load_images(std::span<const int64_t> images, int64_t batch_size, int64_t first_batch,
+                                           std::function<void(Image&, int64_t position)> transform = {}) const;
   at::Tensor pixels(const ImageBatch& batch) const;
 
  private:
   std::vector<Object> objects_of(int64_t image) const;
+  Graph graph_of(std::span<const Object> objects, const Image& image) const;
   void build_image_graphs();
   void detect_objects();
   TokenBatch token_batch(std::span<const int64_t> texts) const;

@@ -148,7 +148,9 @@ class Trainer {
     cache_.emplace(open_cache(config_, report_));
     model_ = std::make_unique<RetrievalModel>(config_, *plugins_);
     const SplitInputs::Options options{config_.eval.batch_size, config_.train.workers};
-    train_ = std::make_unique<SplitInputs>(*model_, dataset_.train, dataset_.triples, *cache_, report_, options);
+    SplitInputs::Options train_options = options;
+    train_options.augmented = config_.train.augment.any();
+    train_ = std::make_unique<SplitInputs>(*model_, dataset_.train, dataset_.triples, *cache_, report_, train_options);
     val_ = std::make_unique<SplitInputs>(*model_, dataset_.val, dataset_.triples, *cache_, report_, options);
     train_->build_graphs();
     val_->build_graphs();
@@ -193,14 +195,7 @@ class Trainer {
   /// @return false when told to stop, after saving.
   bool train_epoch() {
     const EpochBatches batches = epoch_batches(progress_.epoch);
-    std::unique_ptr<ImageLoader> loader;
-    if (!train_->images_are_cached()) {
-      std::vector<int64_t> images;
-      for (int64_t b = 0; b < batches.size(); ++b)
-        for (const int64_t caption : batches.batch(b))
-          images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
-      loader = train_->load_images(images, config_.train.batch_size, progress_.batch);
-    }
+    const std::unique_ptr<ImageLoader> loader = train_->images_are_cached() ? nullptr : load_epoch(batches);
     if (progress_.batch == 0) {
       progress_.loss_sum = 0;
       progress_.part_sums.clear();
@@ -228,6 +223,41 @@ class Trainer {
     }
     note_time();
     return true;
+  }
+
+  /// The images of an epoch in its order, moved where the config says so.
+  std::unique_ptr<ImageLoader> load_epoch(const EpochBatches& batches) {
+    std::vector<int64_t> captions, images;
+    for (int64_t b = 0; b < batches.size(); ++b)
+      captions.insert(captions.end(), batches.batch(b).begin(), batches.batch(b).end());
+    for (const int64_t caption : captions) images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
+    if (!config_.train.augment.any()) return train_->load_images(images, config_.train.batch_size, progress_.batch);
+
+    // One slot per position: each is written by one worker, before the batch that holds it is handed over.
+    moved_graphs_.assign(model_->has_graphs(Side::image) ? captions.size() : 0, {});
+    return train_->load_images(images, config_.train.batch_size, progress_.batch,
+                               [this, captions, epoch = progress_.epoch](Image& image, int64_t position) {
+                                 const size_t at = static_cast<size_t>(position);
+                                 const CaptionRecord& caption =
+                                     dataset_.train.captions[static_cast<size_t>(captions[at])];
+                                 const Motion motion = draw_motion(
+                                     config_.train.augment, image.width, image.height, names_direction(caption.text),
+                                     static_cast<uint64_t>(config_.seed), epoch, captions[at]);
+                                 image = moved(image, motion);
+                                 if (!moved_graphs_.empty())
+                                   moved_graphs_[at] = train_->moved_graph(caption.image, image, motion);
+                               });
+  }
+
+  /// The graphs of the batch that the loader gave last.
+  GraphBatch image_graphs(std::span<const int64_t> images) {
+    if (moved_graphs_.empty()) return train_->graphs(Side::image, images);
+    std::vector<const Graph*> graphs;
+    const size_t first = static_cast<size_t>(progress_.batch * config_.train.batch_size);
+    for (size_t i = 0; i < images.size(); ++i) graphs.push_back(&moved_graphs_[first + i]);
+    GraphBatch batch = model_->collate(Side::image, graphs);
+    for (size_t i = 0; i < images.size(); ++i) moved_graphs_[first + i] = {};
+    return batch;
   }
 
   void step(std::span<const int64_t> captions, ImageLoader* loader) {
@@ -262,7 +292,7 @@ class Trainer {
     if (loader) pixels = train_->pixels(*loader->next());
     batch.image = train_->encode_images(images, pixels);
     batch.text = train_->encode_texts(texts);
-    batch.image_graphs = train_->graphs(Side::image, images);
+    batch.image_graphs = image_graphs(images);
     batch.text_graphs = train_->graphs(Side::text, texts);
     model_->complete(Side::image, batch.image, batch.image_graphs);
     model_->complete(Side::text, batch.text, batch.text_graphs);
@@ -413,6 +443,7 @@ class Trainer {
   std::optional<FeatureCache> cache_;
   std::unique_ptr<RetrievalModel> model_;
   std::unique_ptr<SplitInputs> train_, val_;
+  std::vector<Graph> moved_graphs_;  // by position in the epoch; empty unless images with graphs are augmented
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;
   Progress progress_;

@@ -375,6 +375,25 @@ TEST_F(Training, ALossThatIsNotFiniteStopsAndWritesTheBatchDown) {
   EXPECT_TRUE(batch.at("items").as_list()[0].at("image").is_string());
 }
 
+TEST_F(Training, AugmentationMovesImagesAndGraphsAndIsTheSameWithAnyNumberOfWorkers) {
+  const auto weights_of = [&](const char* name, std::vector<std::string> more) {
+    TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / name, false, false};
+    options.overrides = with_graphs;
+    options.overrides.insert(options.overrides.end(),
+                             {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                              "cache=" + (folder_.path() / "cache").string(), "model.image.encoder.freeze=true"});
+    options.overrides.insert(options.overrides.end(), more.begin(), more.end());
+    EXPECT_TRUE(train(options, {}).finished);
+    return hash_file(folder_.path() / name / "best.safetensors");
+  };
+  const std::vector<std::string> turned{"train.augment={\"scale\": 1.2, \"rotation\": 90, \"flip\": true}"};
+  std::vector<std::string> turned_by_three = turned;
+  turned_by_three.push_back("train.workers=3");
+  const std::string one = weights_of("one", turned);
+  EXPECT_EQ(one, weights_of("three", turned_by_three));
+  EXPECT_NE(one, weights_of("still", {}));
+}
+
 TEST_F(Training, AnInterruptBeforeTheFirstStepSaysThatNothingWasSavedAndLeavesAFolderThatCanBeResumed) {
   TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
   options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
