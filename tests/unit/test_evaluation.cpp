@@ -136,6 +136,45 @@ TEST_F(TwoImages, TheTableHasOneLinePerRowAndNotesTheParameters) {
   EXPECT_NE(table.find("[2] reversing {\"k\": 2}"), std::string::npos) << table;
 }
 
+TEST_F(TwoImages, ARerankedRowStandsAgainstThePlainAndTheIdentityRowOfTheSamePositives) {
+  input_.rerankers = {reversing(2)};
+  const std::vector<EvaluationRow> rows = evaluate(input_);
+  for (size_t at = 0; at < 3; ++at) EXPECT_TRUE(rows[at].differences.empty());
+  ASSERT_EQ(rows[3].differences.size(), 1u);
+  EXPECT_EQ(rows[3].differences[0].to, "none");
+  const auto expect_difference = [&](const RowDifference& of, size_t row, size_t to) {
+    EXPECT_EQ(of.to, rows[to].reranker);
+    EXPECT_NEAR(of.mean_recall.difference, rows[row].metrics.mean_recall() - rows[to].metrics.mean_recall(), 1e-12);
+    EXPECT_LE(of.mean_recall.low, of.mean_recall.high);
+  };
+  ASSERT_EQ(rows[4].differences.size(), 2u);
+  expect_difference(rows[4].differences[0], 4, 0);
+  expect_difference(rows[4].differences[1], 4, 3);
+  ASSERT_EQ(rows[5].differences.size(), 1u);
+  expect_difference(rows[5].differences[0], 5, 1);
+  const Value record = to_value(rows[4]).at("mR_difference");
+  EXPECT_EQ(record.at("identity").at("difference").as_double(), rows[4].differences[1].mean_recall.difference);
+  EXPECT_EQ(record.at("resamples").as_int(), 1000);
+  EXPECT_EQ(record.at("seed").as_int(), 1);
+}
+
+TEST_F(TwoImages, ARerankerThatKeepsTheSourceOrderDiffersByNothingFromTheIdentityRow) {
+  input_.rerankers = {{"same", Value(), false, [](const RerankInput& input) { return identity_rerank(input.scores); }}};
+  const PairedDifference to_identity = evaluate(input_)[4].differences.at(1).mean_recall;
+  EXPECT_EQ(to_identity.low, 0);
+  EXPECT_EQ(to_identity.high, 0);
+}
+
+TEST_F(TwoImages, ATuningRecordOfTheSameSizesRaisesNoDoubt) {
+  input_.rerankers = {reversing(2)};
+  input_.rerankers[0].tuning = Value(Value::Object{{"images", 2}, {"captions", 4}});
+  EvaluationRow row = evaluate(input_)[4];
+  EXPECT_TRUE(row.tuned_for_these_sizes());
+  EXPECT_TRUE(to_value(row).at("tuned_for_these_sizes").as_bool());
+  row.tuning["captions"] = 5;
+  EXPECT_FALSE(row.tuned_for_these_sizes());
+}
+
 TEST_F(TwoImages, ARowsRecordNamesRerankerTieRuleAndMetrics) {
   const Value record = to_value(evaluate(input_)[3]);
   EXPECT_EQ(record.at("reranker").as_string(), "identity");

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +9,7 @@
 #include "framework/io/files.h"
 #include "framework/io/npy.h"
 #include "orbweaver/error.h"
+#include "tests/temporary_folder.h"
 
 namespace orbweaver {
 namespace {
@@ -18,12 +18,6 @@ namespace fs = std::filesystem;
 
 class NpyFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("orbweaver_npy_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path path() const { return folder_ / "scores.npy"; }
 
   /// A file with that header dictionary and data, as NumPy lays it out.
@@ -47,7 +41,8 @@ class NpyFile : public ::testing::Test {
     return "";
   }
 
-  fs::path folder_;
+  testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 template <class T>

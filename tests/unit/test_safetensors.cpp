@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include "framework/io/files.h"
 #include "framework/io/safetensors.h"
 #include "orbweaver/error.h"
+#include "tests/temporary_folder.h"
 #include "tests/test_data.h"
 
 namespace orbweaver {
@@ -19,12 +19,6 @@ namespace fs = std::filesystem;
 
 class Safetensors : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("orbweaver_safetensors_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path path() const { return folder_ / "weights.safetensors"; }
 
   void save(const std::string& header, const std::string& data) const {
@@ -57,7 +51,8 @@ class Safetensors : public ::testing::Test {
                       {{"config", "{\"k\": 25}"}, {"words", "Gr\xc3\xb6\xc3\x9f"}});
   }
 
-  fs::path folder_;
+  testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(Safetensors, ReadsBackWhatItWrote) {

@@ -1,6 +1,5 @@
 // `orbweaver rerank` without its command line: saved matrices, the loaded plugin, and what a user does wrong.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <limits>
@@ -13,6 +12,7 @@
 #include "framework/io/json.h"
 #include "framework/io/npy.h"
 #include "orbweaver/error.h"
+#include "tests/temporary_folder.h"
 
 namespace orbweaver {
 namespace {
@@ -22,8 +22,6 @@ namespace fs = std::filesystem;
 class RerankScores : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("orbweaver_rerank_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
     std::mt19937 random(4);
     Matrix<float> scores(12, 36);
     for (int64_t i = 0; i < 12 * 36; ++i) scores.data()[i] = static_cast<float>(random() % 1000) / 1000;
@@ -34,7 +32,6 @@ class RerankScores : public ::testing::Test {
     options_.use = {"multivariate"};
     options_.captions_per_image = 3;
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::string error() const {
     try {
@@ -46,7 +43,8 @@ class RerankScores : public ::testing::Test {
   }
   void expect_error(const std::string& part) const { EXPECT_NE(error().find(part), std::string::npos) << error(); }
 
-  fs::path folder_;
+  testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   Matrix<float> scores_;
   RerankScoresOptions options_;
 };
