@@ -213,7 +213,7 @@ class MvsaEncoder final : public orbweaver::ImageEncoder {
                                 " inputs, expected " + std::to_string(positions()) + " for size " + size_text() +
                                 ": the layer has one for each of (size/16)^2 positions (the published 256 fix 256 "
                                 "pixels); set size to " +
-                                std::to_string(size) + " (" + kComponent + ")");
+                                std::to_string(size));
   }
 
   Params params_;
