@@ -26,44 +26,41 @@ namespace orbweaver {
 /// A reranker as the evaluation needs it; the plugin host's component or a
 /// test's function.
 struct EvaluatedReranker {
-  std::string id;   ///< "multivariate"
-  Value parameters; ///< resolved (defaults filled in), as the record shows them
-  bool transductive = false; ///< Reranker::transductive
-  std::function<Rankings(const RerankInput &)> rerank;
-  Value tuning{};          ///< what its parameters were tuned on
-                           ///< (framework/eval/tune.h); null: nobody says
-  bool needs_bank = false; ///< Reranker::Needs::query_bank
+  std::string id;             ///< "multivariate"
+  Value parameters;           ///< resolved (defaults filled in), as the record shows them
+  bool transductive = false;  ///< Reranker::transductive
+  std::function<Rankings(const RerankInput&)> rerank;
+  Value tuning{};           ///< what its parameters were tuned on
+                            ///< (framework/eval/tune.h); null: nobody says
+  bool needs_bank = false;  ///< Reranker::Needs::query_bank
 };
 
 /// The views must stay valid during the call.
 struct EvaluationInput {
-  Scores i2t;                ///< [I, T]: images as queries
-  std::optional<Scores> t2i; ///< [T, I]; absent: i2t transposed. Present where
-                             ///< an interaction refines
-  std::span<const int64_t>
-      caption_image; ///< T entries: the image each caption describes
-  std::span<const int64_t> text_ids; ///< T entries, equal for identical texts;
-                                     ///< empty: no duplicate-aware rows
-  Scores
-      image_bank; ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
-  Scores text_bank; ///< [Tb, I]: of t2i (training captions)
+  Scores i2t;                              ///< [I, T]: images as queries
+  std::optional<Scores> t2i;               ///< [T, I]; absent: i2t transposed. Present where
+                                           ///< an interaction refines
+  std::span<const int64_t> caption_image;  ///< T entries: the image each caption describes
+  std::span<const int64_t> text_ids;       ///< T entries, equal for identical texts;
+                                           ///< empty: no duplicate-aware rows
+  Scores image_bank;                       ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
+  Scores text_bank;                        ///< [Tb, I]: of t2i (training captions)
   std::vector<EvaluatedReranker> rerankers;
 };
 
 /// A row against one above it.
 struct RowDifference {
-  std::string to; ///< EvaluationRow::reranker of the other: "none", "identity"
+  std::string to;  ///< EvaluationRow::reranker of the other: "none", "identity"
   PairedDifference mean_recall;
 };
 
 /// One line of the table.
 struct EvaluationRow {
-  std::string reranker; ///< "none", "identity" or a component id
-  Value parameters;     ///< of the reranker; null for "none"
+  std::string reranker;  ///< "none", "identity" or a component id
+  Value parameters;      ///< of the reranker; null for "none"
   bool transductive = false;
   TieRule tie_rule = TieRule::strict;
-  bool duplicate_aware =
-      false; ///< captions with identical text share their positives
+  bool duplicate_aware = false;  ///< captions with identical text share their positives
   RetrievalMetrics metrics;
   /// Percent of queries with a match among the reranker's candidates; both 0
   /// for "none".
@@ -71,9 +68,9 @@ struct EvaluationRow {
   /// To the plain row and, for a reranker under the strict rule, to the
   /// identity row; rows of the same positives only.
   std::vector<RowDifference> differences;
-  Value tuning; ///< of the reranker, or null
+  Value tuning;  ///< of the reranker, or null
   int64_t images = 0,
-          captions = 0; ///< sizes of the galleries it was applied to
+          captions = 0;  ///< sizes of the galleries it was applied to
   /// False when the parameters were tuned on galleries of other sizes: what
   /// gains there may lose here.
   bool tuned_for_these_sizes() const;
@@ -87,7 +84,7 @@ inline constexpr int64_t identity_candidates = 100;
 /// duplicate-aware. The duplicate-aware rows are left out without `text_ids`.
 /// @throws ShapeError on sizes that do not fit; InputError on a score that is
 /// NaN or an image without captions; whatever a reranker throws.
-std::vector<EvaluationRow> evaluate(const EvaluationInput &input);
+std::vector<EvaluationRow> evaluate(const EvaluationInput& input);
 
 /// {"reranker": "multivariate", "parameters": {...}, "transductive": true,
 /// "tie_rule": "strict",
@@ -98,16 +95,15 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput &input);
 ///  "tuned_for_these_sizes": true}
 /// The members from mR_difference on only where there are differences and a
 /// tuning record.
-Value to_value(const EvaluationRow &row);
+Value to_value(const EvaluationRow& row);
 /// The rows as a list.
 Value to_value(std::span<const EvaluationRow> rows);
 
 /// Metrics of one reranker by the strict rule, without the rows that belong
 /// beside it: for searches over parameters, which show those rows once. Of
 /// `input` the rerankers and text ids are not read.
-RetrievalMetrics reranked_metrics(const EvaluationInput &input,
-                                  const TwoWayRelevance &relevance,
-                                  const EvaluatedReranker &reranker);
+RetrievalMetrics reranked_metrics(const EvaluationInput& input, const TwoWayRelevance& relevance,
+                                  const EvaluatedReranker& reranker);
 
 /// Fixed-width text for a terminal, one line per row, ending in a newline.
 /// Parameters follow as footnotes, then the differences of reranked rows.
@@ -115,12 +111,12 @@ std::string format_table(std::span<const EvaluationRow> rows);
 
 /// The source order as scores: each query's `k` best items (ties broken by
 /// gallery index), scored k, k-1, ..., 1.
-Rankings identity_rerank(const Scores &scores, int64_t k = identity_candidates);
+Rankings identity_rerank(const Scores& scores, int64_t k = identity_candidates);
 
 /// Equal numbers for equal texts, in order of first appearance.
 std::vector<int64_t> text_ids_of(std::span<const std::string> texts);
 
 /// "strict" or "arbitrary".
-const char *tie_rule_name(TieRule rule);
+const char* tie_rule_name(TieRule rule);
 
-} // namespace orbweaver
+}  // namespace orbweaver
