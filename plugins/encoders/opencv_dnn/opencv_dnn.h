@@ -6,14 +6,13 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <opencv2/core.hpp>
-#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "../../shared/opencv_network.h"
 #include "orbweaver/params.h"
 #include "orbweaver/torch/image_encoder.h"
 
@@ -62,7 +61,7 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
       throw orbweaver::InputError("image_encoder opencv_dnn: mean and std take 3 numbers each (red, green, blue)");
     for (const double deviation : params_.deviation)
       if (deviation == 0) throw orbweaver::InputError("image_encoder opencv_dnn: std holds a 0; it divides the pixels");
-    read_network();
+    net_ = read_network(params_.weights, params_.network, "image_encoder opencv_dnn");
     choose_layer();
     find_widths();
   }
@@ -105,72 +104,6 @@ class OpencvDnnEncoder final : public orbweaver::ImageEncoder {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw orbweaver::InputError("image_encoder opencv_dnn: " + what);
-  }
-
-  static std::string one_line(const cv::Exception& error) {
-    std::string text = error.err.empty() ? error.msg : error.err;
-    for (char& c : text)
-      if (c == '\n') c = ' ';
-    while (!text.empty() && text.back() == ' ') text.pop_back();
-    return text;
-  }
-
-  /// Keeps OpenCV from printing errors that we report ourselves.
-  class QuietOpencv {
-   public:
-    QuietOpencv() : level_(cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT)) {}
-    ~QuietOpencv() { cv::utils::logging::setLogLevel(level_); }
-
-   private:
-    cv::utils::logging::LogLevel level_;
-  };
-
-  void read_network() {
-    const std::filesystem::path network = network_file();
-    for (const auto& file : {params_.weights, network})
-      if (!file.empty() && !std::ifstream(file)) fail(file.string() + ": cannot be read");
-    try {
-      QuietOpencv quiet;
-      net_ = cv::dnn::readNet(params_.weights.string(), network.string());
-      net_.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
-    } catch (const cv::Exception& error) {
-      fail(params_.weights.string() + (network.empty() ? "" : " with " + network.string()) +
-           ": OpenCV cannot read it: " + one_line(error));
-    }
-    if (net_.empty()) fail(params_.weights.string() + ": holds no network");
-    if (params_.weights.extension() == ".weights") check_darknet_size(network);
-  }
-
-  /// The description that goes with the weights.
-  std::filesystem::path network_file() const {
-    if (!params_.network.empty()) return params_.network;
-    const std::string format = params_.weights.extension().string();
-    if (format != ".weights" && format != ".caffemodel") return {};
-    std::filesystem::path beside = params_.weights;
-    beside.replace_extension(format == ".weights" ? ".cfg" : ".prototxt");
-    if (!std::filesystem::exists(beside))
-      fail(params_.weights.string() + ": its network description " + beside.string() +
-           " does not exist; give `network`");
-    return beside;
-  }
-
-  /// OpenCV fills the missing part of a truncated Darknet file with whatever memory holds, without a word.
-  void check_darknet_size(const std::filesystem::path& network) {
-    uint64_t values = 0;
-    for (const std::string& name : net_.getLayerNames()) {
-      const cv::Ptr<cv::dnn::Layer> layer = net_.getLayer(net_.getLayerId(name));
-      if (layer->type != "Convolution" && layer->type != "BatchNorm" && layer->type != "InnerProduct") continue;
-      for (const cv::Mat& blob : layer->blobs) values += blob.total();
-    }
-    std::ifstream file(params_.weights, std::ios::binary);
-    int32_t version[3] = {};
-    file.read(reinterpret_cast<char*>(version), sizeof version);
-    // Since version 0.2 the count of training images that follows has 8 bytes.
-    const uint64_t header = sizeof version + (version[0] * 10 + version[1] >= 2 ? 8 : 4);
-    const uint64_t wanted = header + values * sizeof(float), found = std::filesystem::file_size(params_.weights);
-    if (found < wanted)
-      fail(params_.weights.string() + ": " + std::to_string(found) + " bytes, but " + network.string() + " describes " +
-           std::to_string(wanted) + "; the file is truncated or belongs to another network");
   }
 
   void choose_layer() {
