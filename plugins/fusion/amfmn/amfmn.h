@@ -6,9 +6,9 @@
 #include <torch/nn/modules/linear.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "../../shared/head.h"
 #include "orbweaver/params.h"
@@ -45,10 +45,14 @@ struct AmfmnParams {
 /// scores 0.
 ///
 /// Everything that depends on one item alone is computed once per item; [v; t] needs no pair for that either, since
-/// W1 [v; t] = W1v v + W1t t. What is left for the pairs is: soft, two matrix products, because v . (g * t) = (v * g) .
-/// t and |g * t|^2 = g^2 . t^2; fusion and sim, entrywise work on [pairs, embed_dim]. So score_all needs, beside the
-/// scores and the items, memory for some tensors of chunk x embed_dim. With gradients on, autograd keeps three (fusion)
-/// or two (sim) of these for every chunk until backward: about 100 or 65 MiB for 128 x 128 pairs at 512 in float.
+/// W1 [v; t] = W1v v + W1t t. What is left for the pairs is entrywise work on [pairs, embed_dim] (fusion, sim), or two
+/// matrix products (soft), because the gate of an image is the same for all texts:
+///
+///   v . (gate * t) = (v * gate) . t        |gate * t|^2 = gate^2 . t^2
+///
+/// So score_all needs, beside scores and items, memory for some tensors of at most chunk x embed_dim. With gradients
+/// on, autograd keeps three (fusion) or two (sim) numbers for each pair and entry until backward: 96 or 64 MiB for 128
+/// x 128 pairs at 512 in float.
 class AmfmnInteraction final : public orbweaver::Interaction {
  public:
   using Params = AmfmnParams;
@@ -88,17 +92,22 @@ class AmfmnInteraction final : public orbweaver::Interaction {
     if (m == 0 || n == 0) return images.global.new_zeros({m, n});
     const Terms v = image_terms(images.global);
     const Terms t = text_terms(texts.global);
-    // A chunk is a block of whole rows, or a part of one row where a row alone is too long.
-    const int64_t columns = std::clamp<int64_t>(chunk, 1, n), rows = std::clamp<int64_t>(chunk / columns, 1, m);
-    std::vector<at::Tensor> bands;
+    // Square blocks where both sides allow: matrix products of single rows take several times as long.
+    const int64_t pairs = block_pairs(std::max<int64_t>(chunk, 1), v.unit.is_cpu());
+    const int64_t side = static_cast<int64_t>(std::sqrt(static_cast<double>(pairs)));
+    const int64_t columns = std::min(std::max(pairs / m, side), n), rows = std::min(pairs / columns, m);
+    // Filled in place: small results kept between the large passing tensors would leave the heap in pieces, and have it
+    // grow by gigabytes.
+    at::Tensor scores = at::empty({m, n}, v.unit.options().requires_grad(false));
     for (int64_t i = 0; i < m; i += rows) {
       const Terms block = v.slice(i, std::min(i + rows, m));
-      std::vector<at::Tensor> scores;
-      for (int64_t j = 0; j < n; j += columns)
-        scores.push_back(score_block(block, t.slice(j, std::min(j + columns, n))));
-      bands.push_back(at::cat(scores, 1));
+      const at::Tensor band = scores.slice(0, i, std::min(i + rows, m));
+      for (int64_t j = 0; j < n; j += columns) {
+        const int64_t end = std::min(j + columns, n);
+        band.slice(1, j, end).copy_(score_block(block, t.slice(j, end)));
+      }
     }
-    return at::cat(bands);
+    return scores;
   }
 
   /// [M, N, embed_dim]: every text as each image guides it. For tests and for looking at; scoring does not need it.
@@ -161,6 +170,13 @@ class AmfmnInteraction final : public orbweaver::Interaction {
       case Params::Form::fusion: break;
     }
     return (v.gate + t.gate).sigmoid() * (v.value + t.value);
+  }
+
+  /// Pairs in a block. Entrywise work on a CPU goes in steps of half a MiB (in float), which stay in its cache: steps
+  /// of 8 MiB were measured at a sixth of the speed, with most of the time spent on getting memory from the system.
+  int64_t block_pairs(int64_t chunk, bool cpu) const {
+    if (form_ == Params::Form::soft || !cpu) return chunk;
+    return std::clamp<int64_t>((int64_t{1} << 17) / width_, 1, chunk);
   }
 
   at::Tensor score_block(const Terms& v, const Terms& t) const {
