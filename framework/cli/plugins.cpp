@@ -183,6 +183,7 @@ Value schema_value(const Schema& schema) {
     entry["required"] = field.required;
     entry["default"] = field.required ? Value() : field.default_value;
     entry["doc"] = field.doc;
+    if (!field.tune.empty()) entry["tune"] = Value(field.tune);
     list.push_back(std::move(entry));
   }
   return list;
@@ -193,6 +194,7 @@ void print_schema(const Schema& schema, const std::string& prefix) {
     fmt::print("  {}{}: {}, {}\n", prefix, field.name, describe_type(field.type),
                field.required ? "required" : "default " + brief(field.default_value));
     if (!field.doc.empty()) fmt::print("      {}\n", field.doc);
+    if (!field.tune.empty()) fmt::print("      values to tune over: {}\n", brief(Value(field.tune), 200));
     if (field.type.object) print_schema(*field.type.object, prefix + field.name + ".");
     if (field.type.item && field.type.item->object) print_schema(*field.type.item->object, prefix + field.name + "[].");
   }

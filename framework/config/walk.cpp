@@ -31,6 +31,10 @@ void InteractionKeys::describe(ParamSpec<InteractionKeys>& p) {
 }
 
 namespace config {
+void RerankerKeys::describe(ParamSpec<RerankerKeys>& p) {
+  p.field("tuning", &RerankerKeys::tuning, "Record of orbweaver rerank --tune: results say what was tuned on what");
+}
+
 void SideSection::describe(ParamSpec<SideSection>& p) {
   p.field("encoder", &SideSection::encoder, "Component: image_encoder or text_encoder");
   p.field("detector", &SideSection::detector, "Component: detector (image side only)");
@@ -103,8 +107,8 @@ const Schema& host_keys(const std::string& kind) {
     return all;
   };
   static const Schema loss = joined(schema_of<LossKeys>()), interaction = joined(schema_of<InteractionKeys>()),
-                      other = joined({});
-  return kind == "loss" ? loss : kind == "interaction" ? interaction : other;
+                      reranker = joined(schema_of<RerankerKeys>()), other = joined({});
+  return kind == "loss" ? loss : kind == "interaction" ? interaction : kind == "reranker" ? reranker : other;
 }
 
 }  // namespace config

@@ -37,6 +37,12 @@ struct TopSection {
   static void describe(ParamSpec<TopSection>& p);
 };
 
+/// What a reranker's object understands beside its own parameters and ComponentKeys; in ComponentConfig::keys.
+struct RerankerKeys {
+  Value tuning;  ///< how its parameters were found (framework/eval/tune.h): results repeat it
+  static void describe(ParamSpec<RerankerKeys>& p);
+};
+
 /// A component object in a config.
 struct Place {
   std::string kind;

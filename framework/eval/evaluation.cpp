@@ -128,6 +128,17 @@ std::vector<int64_t> text_ids_of(std::span<const std::string> texts) {
 
 const char* tie_rule_name(TieRule rule) { return rule == TieRule::strict ? "strict" : "arbitrary"; }
 
+Value valid_tuning(const Value& tuning, const Value& parameters) {
+  const Value* found = tuning.find("found");
+  if (!found || !found->is_object()) return tuning;
+  for (const auto& [name, value] : found->as_object()) {
+    const Value* now = parameters.find(name);
+    const bool numbers = now && now->is_number() && value.is_number();
+    if (!now || (numbers ? now->as_double() != value.as_double() : !(*now == value))) return {};
+  }
+  return tuning;
+}
+
 bool EvaluationRow::tuned_for_these_sizes() const {
   const auto says = [&](const char* key, int64_t size) {
     const Value* tuned = tuning.find(key);

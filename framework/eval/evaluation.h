@@ -35,6 +35,10 @@ struct EvaluatedReranker {
   bool needs_bank = false;  ///< Reranker::Needs::query_bank
 };
 
+/// The tuning record (framework/eval/tune.h) that came with a reranker's parameters, or null where one of these is no
+/// longer as the search found it: the record then does not speak for them.
+Value valid_tuning(const Value& tuning, const Value& parameters);
+
 /// The views must stay valid during the call.
 struct EvaluationInput {
   Scores i2t;                              ///< [I, T]: images as queries

@@ -70,9 +70,6 @@ std::vector<NamedReranker> named_rerankers(const RerankerOptions& options) {
     Setting setting = parse_setting(text);
     for (NamedReranker& one : named) {
       if (!setting.id.empty() && setting.id != one.id) continue;
-      // A record of how other values were found does not speak for this one.
-      const Value* before = one.params.find(setting.name);
-      if (!before || !(*before == setting.value)) one.tuning = {};
       one.params[setting.name] = setting.value;
       setting.used = true;
     }
@@ -94,12 +91,14 @@ PluginHost open_plugins(const RerankerOptions& options) {
 
 EvaluatedReranker open_reranker(PluginHost& host, const NamedReranker& named) {
   const auto hosted = create<Reranker>(host, named.id, named.params, nullptr, "--use " + named.id);
-  return {named.id,
-          with_defaults(host.find(Reranker::kind, named.id).parameters, named.params),
-          hosted.get().transductive(),
-          [hosted](const RerankInput& input) { return rerank(hosted, input); },
-          named.tuning,
-          hosted.get().needs().query_bank};
+  EvaluatedReranker reranker;
+  reranker.id = named.id;
+  reranker.parameters = with_defaults(host.find(Reranker::kind, named.id).parameters, named.params);
+  reranker.transductive = hosted.get().transductive();
+  reranker.rerank = [hosted](const RerankInput& input) { return rerank(hosted, input); };
+  reranker.tuning = valid_tuning(named.tuning, reranker.parameters);
+  reranker.needs_bank = hosted.get().needs().query_bank;
+  return reranker;
 }
 
 Value plugins_record(const PluginHost& host) {

@@ -136,6 +136,8 @@ Value fragment_of(const TuneOptions& options, const TuneResult& result, const Va
   rerank["use"] = result.reranker;
   for (const auto& [name, value] : parameters.as_object()) rerank[name] = value;
   for (const auto& [name, value] : result.tried[result.best].point.as_object()) rerank[name] = value;
+  tuning["found"] = rerank;
+  tuning["found"].erase("use");
   rerank["tuning"] = std::move(tuning);
   return fragment;
 }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "framework/eval/trec.h"
@@ -30,27 +31,58 @@ const Split& choose_split(const Dataset& dataset, const std::string& name, const
   return *split;
 }
 
-/// The reranker's needs beyond the scores: a query bank comes from training data, never from the split evaluated.
-struct Banks {
-  Matrix<float> images, texts;
-};
-
-std::vector<EvaluatedReranker> make_rerankers(const Config& config, PluginHost& plugins, bool& needs_bank) {
-  std::vector<EvaluatedReranker> out;
-  for (const ComponentConfig& part : config.rerankers) {
-    const auto hosted = create<Reranker>(plugins, part.id, part.params, nullptr, part.pointer);
-    needs_bank = needs_bank || hosted.get().needs().query_bank;
-    out.push_back({part.id, part.params, hosted.get().transductive(),
-                   [hosted](const RerankInput& input) { return rerank(hosted, input); }});
-  }
-  return out;
+EvaluatedReranker open_reranker(PluginHost& plugins, const ComponentConfig& part) {
+  const auto hosted = create<Reranker>(plugins, part.id, part.params, nullptr, part.pointer);
+  EvaluatedReranker reranker;
+  reranker.id = part.id;
+  reranker.parameters = part.params;
+  reranker.transductive = hosted.get().transductive();
+  reranker.rerank = [hosted](const RerankInput& input) { return rerank(hosted, input); };
+  if (const Value* tuning = part.keys.find("tuning")) reranker.tuning = valid_tuning(*tuning, part.params);
+  reranker.needs_bank = hosted.get().needs().query_bank;
+  return reranker;
 }
 
-Matrix<float> cosine(const at::Tensor& queries, const at::Tensor& gallery) {
-  const at::Tensor scores = queries.matmul(gallery.t()).contiguous();
+/// @param split  the split to be evaluated
+std::vector<EvaluatedReranker> open_rerankers(const Config& config, PluginHost& plugins, const std::string& split) {
+  std::vector<EvaluatedReranker> rerankers;
+  for (const ComponentConfig& part : config.rerankers) {
+    rerankers.push_back(open_reranker(plugins, part));
+    if (!rerankers.back().needs_bank) continue;
+    if (split == "train")
+      throw InputError(fmt::format(
+          "{}: {} draws its query bank from the training split, which therefore cannot be evaluated with it; evaluate "
+          "another split, or use --no-rerank",
+          part.pointer, part.id));
+    if (config.interaction)
+      throw InputError(fmt::format(
+          "{}: {} needs scores of the training split against this gallery, which are computed from embeddings alone "
+          "and do not compare with those of interaction {}; leave one of them out",
+          part.pointer, part.id, config.interaction->id));
+  }
+  return rerankers;
+}
+
+Matrix<float> to_matrix(const at::Tensor& tensor) {
+  const at::Tensor scores = tensor.to(at::kCPU, at::kFloat).contiguous();
   Matrix<float> out(scores.size(0), scores.size(1));
   std::copy_n(scores.data_ptr<float>(), scores.numel(), out.data());
   return out;
+}
+
+/// Scores of the training split against the gallery of each direction, for rerankers with a query bank. Every distinct
+/// caption of the training split counts once.
+struct QueryBanks {
+  Matrix<float> images;  ///< [training images, captions]
+  Matrix<float> texts;   ///< [distinct training captions, images]
+};
+
+QueryBanks query_banks(const EncodedSplit& train, const EncodedSplit& evaluated, const SplitInputs& inputs) {
+  const at::Tensor caption_texts = at::tensor(inputs.caption_texts(), at::kLong);
+  // Over distinct texts, then expanded: columns of one text are then equal to the bit.
+  const at::Tensor of_images = train.images.embedding.matmul(evaluated.texts.embedding.t());
+  return {to_matrix(of_images.index_select(1, caption_texts)),
+          to_matrix(train.texts.embedding.matmul(evaluated.images.embedding.t()))};
 }
 
 }  // namespace
@@ -88,9 +120,10 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   SplitInputs inputs(model, split, dataset.triples, cache, report, input_options);
   SplitInputs train(model, dataset.train, dataset.triples, cache, report, input_options);
   inputs.build_graphs();
-  bool needs_bank = false;
   std::vector<EvaluatedReranker> rerankers;
-  if (options.rerank) rerankers = make_rerankers(config, *loaded.plugins, needs_bank);
+  if (options.rerank) rerankers = open_rerankers(config, *loaded.plugins, split.name);
+  const bool needs_bank = std::any_of(rerankers.begin(), rerankers.end(),
+                                      [](const EvaluatedReranker& reranker) { return reranker.needs_bank; });
   if (needs_bank || weights.empty()) train.build_graphs();
   if (weights.empty()) {
     report.line("no checkpoint: the model is evaluated as its weights files (or random numbers) leave it");
@@ -119,13 +152,10 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   const std::vector<int64_t> text_ids = text_ids_of(texts);
   input.text_ids = text_ids;
   input.rerankers = std::move(rerankers);
-  Banks banks;
+  QueryBanks banks;
   if (needs_bank) {
     train.prepare();
-    const EncodedSplit bank = encode_split(model, train, config.eval.batch_size, report);
-    const at::Tensor of_caption = at::tensor(inputs.caption_texts(), at::kLong);
-    banks.images = cosine(bank.images.embedding, encoded.texts.embedding.index_select(0, of_caption));
-    banks.texts = cosine(bank.texts.embedding, encoded.images.embedding);
+    banks = query_banks(encode_split(model, train, config.eval.batch_size, report), encoded, inputs);
     input.image_bank = std::as_const(banks.images).view();
     input.text_bank = std::as_const(banks.texts).view();
   }
@@ -160,6 +190,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
     record["shortlist"]["i2t_recall"] = 100 * scores.i2t_shortlist_recall;
     record["shortlist"]["t2i_recall"] = 100 * scores.t2i_shortlist_recall;
   }
+  if (needs_bank)
+    record["query_bank"] =
+        Value(Value::Object{{"split", "train"}, {"images", banks.images.rows()}, {"texts", banks.texts.rows()}});
   record["evaluation_seconds"] = seconds;
   record["seconds_per_pair"] =
       seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
