@@ -53,7 +53,10 @@ class Drawing {
     for (const Object& object : objects_) by_size.push_back(&object);
     std::stable_sort(by_size.begin(), by_size.end(),
                      [](const Object* x, const Object* y) { return x->width * x->height > y->width * y->height; });
-    for (const Object* object : by_size) draw_box(*object);
+    for (const Object* object : by_size) {
+      draw_box(*object);
+      boxes_.push_back(cv::boundingRect(corners(*object)));
+    }
     for (const Object* object : by_size) draw_label(*object);
     add_legend();
     Image out{canvas_.cols, canvas_.rows, {}};
@@ -89,26 +92,33 @@ class Drawing {
   }
 
   /// Above, below or inside its box: the first place where it lies within the image and on no other label. Among many
-  /// objects small ones go without; the legend names them.
+  /// objects it must not hide one either, and most go without; the legend names them.
   void draw_label(const Object& object) {
     std::string text = printable(object.label);
     if (object.probability < 1) text += fmt::format(" {:.2f}", object.probability);
     const cv::Size size = text_size(text);
-    if (objects_.size() > 40 && std::max(object.width, object.height) * factor_ < size.width) return;
-    const cv::Rect box = cv::boundingRect(corners(object));
-    const std::array<cv::Point, 4> places{cv::Point(box.x, box.y - size.height), cv::Point(box.x, box.y + box.height),
-                                          cv::Point(box.x + unit_, box.y + unit_),
+    const std::vector<cv::Point> outline = corners(object);
+    const auto higher = [](const cv::Point& a, const cv::Point& b) { return a.y < b.y || (a.y == b.y && a.x < b.x); };
+    const auto lower = [](const cv::Point& a, const cv::Point& b) { return a.y > b.y || (a.y == b.y && a.x < b.x); };
+    const cv::Point top = *std::min_element(outline.begin(), outline.end(), higher);
+    const cv::Point bottom = *std::min_element(outline.begin(), outline.end(), lower);
+    const std::array<cv::Point, 4> places{cv::Point(top.x, top.y - size.height), bottom,
+                                          cv::Point(top.x + unit_, top.y + unit_),
                                           cv::Point(at(object, 0, 0)) - cv::Point(size.width / 2, size.height / 2)};
     for (const cv::Point& place : places) {
       const cv::Rect area(place, size);
       if ((area & cv::Rect({0, 0}, canvas_.size())) != area) continue;
-      if (std::any_of(taken_.begin(), taken_.end(), [&](const cv::Rect& r) { return (r & area).area() > 0; })) continue;
+      const auto hidden = [&](const cv::Rect& other) { return (other & area).area() > 0; };
+      if (std::any_of(taken_.begin(), taken_.end(), hidden)) continue;
+      if (many() && std::any_of(boxes_.begin(), boxes_.end(), hidden)) continue;
       taken_.push_back(area);
       cv::rectangle(canvas_, area, colour_of(object.label), cv::FILLED);
       put(text, place, cv::Scalar(0, 0, 0));
       return;
     }
   }
+
+  bool many() const { return objects_.size() > 40; }
 
   /// With its margin.
   cv::Size text_size(const std::string& text) const {
@@ -155,6 +165,7 @@ class Drawing {
   std::span<const Object> objects_;
   cv::Mat canvas_;
   std::vector<cv::Rect> taken_;  ///< by labels
+  std::vector<cv::Rect> boxes_;  ///< around the objects
   int factor_ = 1;
   int unit_ = 1;  ///< thickness of a line
 };

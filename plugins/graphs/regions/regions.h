@@ -64,10 +64,10 @@ constexpr std::array region_attributes{"area",      "fill",       "elongation", 
                                        "blue",      "saturation", "deviation",  "roughness", "edge_density",
                                        "coherence", "entropy",    "border"};
 
-/// A region's label is "<colour> <texture>", one of these 14 x 3 words. The bounds are constants: nothing is fitted.
-[[maybe_unused]] constexpr std::array region_colours{"black", "dark grey", "grey",      "white",      "red",
-                                                     "brown", "beige",     "olive",     "dark green", "green",
-                                                     "teal",  "blue",      "dark blue", "purple"};
+/// A region's label is "<colour> <texture>", one of these 15 x 3. The bounds are constants: nothing is fitted.
+[[maybe_unused]] constexpr std::array region_colours{"black",  "dark grey", "grey",  "white",     "red",
+                                                     "orange", "brown",     "beige", "olive",     "dark green",
+                                                     "green",  "teal",      "blue",  "dark blue", "purple"};
 constexpr std::array region_textures{"smooth", "textured", "rough"};
 
 /// @param lightness  CIE L, 0..100.  @param a, b  CIE a and b.
@@ -79,6 +79,7 @@ const char* colour_word(double lightness, double a, double b) {
   if (chroma < (lightness < 25 ? 5 : green ? 6.5 : 9))
     return lightness < 22 ? "black" : lightness < 45 ? "dark grey" : lightness < 76 ? "grey" : "white";
   if (hue >= -35 && hue < 45 && chroma >= 10) return "red";
+  if (hue >= 45 && hue < 68 && chroma >= 30) return "orange";
   if (hue >= -35 && hue < 100) return lightness < 58 ? "brown" : "beige";
   if (hue >= 100 && hue < 118) return lightness < 62 ? "olive" : "beige";
   if (hue >= 118 && hue < 165) return lightness < 38 ? "dark green" : "green";
@@ -104,9 +105,8 @@ struct SegmentSums {
     within += other.within;
   }
   double mean(int64_t sum) const { return static_cast<double>(sum) / static_cast<double>(pixels); }
-  /// In CIE units, 0..100.
-  /// Absolute, because a few mixed pixels along an edge would dominate squares; scaled to a normal distribution's
-  /// standard deviation.
+  /// In CIE units, 0..100, as a normal distribution's standard deviation. From absolute deviations, because a few mixed
+  /// pixels along an edge would dominate squares.
   double roughness() const { return 1.2533 * within / static_cast<double>(pixels) * (100.0 / 255); }
   double deviation() const {
     const double m = mean(lightness);

@@ -238,6 +238,7 @@ TEST(Colours, AreNamedByFixedBounds) {
   EXPECT_STREQ(colour_word(32, 79, -108), "dark blue");  // sRGB blue is a dark one
   EXPECT_STREQ(colour_word(65, -5, -30), "blue");        // a steel roof
   EXPECT_STREQ(colour_word(75, 5, 30), "beige");         // sand
+  EXPECT_STREQ(colour_word(61, 28, 39), "orange");       // clay
   EXPECT_STREQ(colour_word(40, 8, 20), "brown");         // soil
   EXPECT_STREQ(colour_word(25, -12, 10), "dark green");  // forest
   EXPECT_STREQ(colour_word(50, -20, -3), "teal");        // shallow water
