@@ -92,8 +92,7 @@ std::string note_of(const EvaluationRow& row) {
   return note;
 }
 
-/// The reranker's name with the number of its note, which is added to `notes`
-/// when it is new.
+/// The reranker's name with the number of its note, which is added to `notes` when it is new.
 std::string noted_name(const EvaluationRow& row, std::vector<std::string>& notes) {
   if (row.parameters.is_null()) return row.reranker;
   const std::string note = note_of(row);
@@ -242,10 +241,9 @@ std::string format_table(std::span<const EvaluationRow> rows) {
   for (const EvaluationRow& row : rows) width = std::max(width, row.reranker.size() + 4);  // room for a note, " [1]"
 
   std::string table = fmt::format("{:{}}  {:27}  {:27}\n", "", width + 31, "image to text", "text to image");
-  table += fmt::format(
-      "{:{}}  {:9}  {:10}  {:4}  {:>6} {:>6} {:>6} {:>5}  {:>6} "
-      "{:>6} {:>6} {:>5}  {:>6}\n",
-      "reranker", width, "ties", "positives", "sees", "R@1", "R@5", "R@10", "medR", "R@1", "R@5", "R@10", "medR", "mR");
+  table +=
+      fmt::format("{:{}}  {:9}  {:10}  {:4}  {:>6} {:>6} {:>6} {:>5}  {:>6} {:>6} {:>6} {:>5}  {:>6}\n", "reranker",
+                  width, "ties", "positives", "sees", "R@1", "R@5", "R@10", "medR", "R@1", "R@5", "R@10", "medR", "mR");
   std::vector<std::string> notes;
   std::string differences;
   for (const EvaluationRow& row : rows) {
@@ -262,18 +260,13 @@ std::string format_table(std::span<const EvaluationRow> rows) {
     differences += "\n";
   }
   if (!differences.empty())
-    table += fmt::format(
-        "\ndifference in mR, with the 95% interval of {} "
-        "paired resamples of the images:\n{}\n",
-        PairedBootstrap::resamples, differences);
+    table += fmt::format("\ndifference in mR, with the 95% interval of {} paired resamples of the images:\n{}\n",
+                         PairedBootstrap::resamples, differences);
   for (size_t at = 0; at < notes.size(); ++at) table += fmt::format("[{}] {}\n", at + 1, notes[at]);
   table +=
-      "ties: strict = a tie counts against the model; arbitrary = by "
-      "gallery index, as a sort leaves it\n"
-      "positives: own = its own image or captions; same text = those of "
-      "captions with identical text as well\n"
-      "sees: one = a query's result depends on that query alone; all = on "
-      "all queries (transductive)\n";
+      "ties: strict = a tie counts against the model; arbitrary = by gallery index, as a sort leaves it\n"
+      "positives: own = its own image or captions; same text = those of captions with identical text as well\n"
+      "sees: one = a query's result depends on that query alone; all = on all queries (transductive)\n";
   return table;
 }
 
