@@ -1,4 +1,6 @@
 // orbweaver detect
+#include "framework/data/detect.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -7,7 +9,6 @@
 #include <thread>
 
 #include "framework/cli/command.h"
-#include "framework/data/detect.h"
 
 namespace orbweaver {
 

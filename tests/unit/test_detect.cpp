@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <numbers>
+#include <vector>
 
 #include "framework/data/detect.h"
 #include "framework/data/detect_draw.h"

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <array>
 #include <fstream>
 
 #include "framework/data/image.h"
