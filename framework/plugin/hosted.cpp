@@ -67,7 +67,11 @@ std::string ComponentRef::where() const {
 
 void rethrow_from(const ComponentRef& component, const char* call) {
   const auto text = [&](const std::string& reason) {
-    return fmt::format("{}: {}: {}", component.where(), call, one_line(reason));
+    std::string line = one_line(reason);
+    // A component that names itself is named once.
+    if (const std::string self = component.kind + " " + component.id + ": "; line.starts_with(self))
+      line.erase(0, self.size());
+    return fmt::format("{}: {}: {}", component.where(), call, line);
   };
   try {
     throw;

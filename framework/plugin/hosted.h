@@ -29,7 +29,8 @@ struct ComponentRef {
 std::string one_line(std::string text);
 
 /// Inside a catch block: rethrows the current exception with `where()` and the call's name in front. InputError and
-/// ShapeError stay what they are, everything else becomes Error; texts are cut to the first line of a backtrace.
+/// ShapeError stay what they are, everything else becomes Error; texts are cut to the first line of a backtrace, and a
+/// component's own "graph_builder sog: " in front of them is not said twice.
 [[noreturn]] void rethrow_from(const ComponentRef& component, const char* call);
 
 /// @throws Error saying that the component returned `found` where `wanted` was expected.

@@ -36,6 +36,14 @@ TEST(HostedCall, KeepsTheKindOfAnErrorAndPutsTheComponentInFront) {
   EXPECT_EQ(message_of<Error>(thrower(42)), prefix + "rerank: threw something that is no std::exception");
 }
 
+TEST(HostedCall, NamesAComponentOnceThatNamesItself) {
+  const Hosted<Nothing> hosted(std::make_shared<Nothing>(), ref);
+  const auto thrower = [&] {
+    hosted.call("rerank", [](Nothing&) -> int { throw InputError("reranker shuffle: k is 0"); });
+  };
+  EXPECT_EQ(message_of<InputError>(thrower), prefix + "rerank: k is 0");
+}
+
 TEST(HostedCall, CutsABacktraceAndJoinsLines) {
   EXPECT_EQ(one_line("sizes\n  differ\nException raised from f at file.cpp:1\nframe #0: x"), "sizes differ");
 }
