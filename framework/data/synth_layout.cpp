@@ -132,7 +132,7 @@ class Planner {
     Group& group = start(kind);
     const Box model = sized(group);
     for (int attempt = 0; attempt < 90; ++attempt) {
-      const auto wanted = static_cast<int64_t>(std::max<double>(3, static_cast<double>(count - attempt / 30)));
+      const auto wanted = std::max<int64_t>(3, count - attempt / 30);
       const Box first = somewhere(model);
       const double direction =
           first.angle +

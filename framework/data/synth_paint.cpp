@@ -48,7 +48,7 @@ class ValueNoise {
   int at(int x, int y) const {
     const int fx = x * cells_ * 256 / side, fy = y * cells_ * 256 / side;
     const int ix = fx >> 8, iy = fy >> 8, rx = fx & 255, ry = fy & 255;
-    const int* row = &values_[static_cast<size_t>(iy * (cells_ + 2) + ix)];
+    const int* row = values_.data() + iy * (cells_ + 2) + ix;
     const int top = row[0] * (256 - rx) + row[1] * rx, bottom = row[cells_ + 2] * (256 - rx) + row[cells_ + 3] * rx;
     return (top * ((256 - ry)) / 256 + bottom * ry / 256) / 256;
   }
@@ -83,6 +83,7 @@ class Painter {
 
   void polygon(const std::vector<Point>& points, const Colour& colour) {
     std::vector<cv::Point> corners;
+    corners.reserve(points.size());
     for (const Point& point : points) corners.push_back(fixed(point));
     cv::fillPoly(canvas_, std::vector<std::vector<cv::Point>>{corners}, colour, cv::LINE_AA, fraction_bits);
   }
@@ -356,6 +357,7 @@ class Painter {
     const Point centre{box.cx, box.cy};
     const double radius = box.width / 2;
     std::vector<Point> rim;
+    rim.reserve(24);
     for (int i = 0; i < 24; ++i)
       rim.push_back({centre.x + radius * std::cos(i * std::numbers::pi / 12),
                      centre.y + radius * std::sin(i * std::numbers::pi / 12)});
@@ -372,6 +374,7 @@ class Painter {
     const Point centre{box.cx, box.cy};
     const double radius = box.width / 2;
     std::vector<Point> crown;
+    crown.reserve(12);
     for (int i = 0; i < 12; ++i)
       crown.push_back({centre.x + radius * 0.9 * std::cos(i * std::numbers::pi / 6),
                        centre.y + radius * 0.9 * std::sin(i * std::numbers::pi / 6)});
