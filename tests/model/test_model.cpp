@@ -56,6 +56,20 @@ struct Fitted {
   SplitInputs inputs;
 };
 
+/// The four training images, each with one of its captions, in training mode.
+LossInput training_batch(Fitted& fitted) {
+  fitted.model.train(true);
+  const std::vector<int64_t> images{0, 1, 2, 3}, texts{0, 2, 4, 6};
+  LossInput batch;
+  batch.image = fitted.inputs.encode_images(images, {});
+  batch.text = fitted.inputs.encode_texts(texts);
+  fitted.model.complete(Side::image, batch.image, {});
+  fitted.model.complete(Side::text, batch.text, {});
+  batch.image_ids = at::tensor(images, at::kLong);
+  batch.token_hashes = at::tensor(texts, at::kLong);
+  return batch;
+}
+
 class Assembly : public ModelTest {};
 
 TEST_F(Assembly, NamesTheReaderAndTheMakerOfAMissingPart) {
@@ -211,15 +225,7 @@ TEST_F(Shortlist, ALongEnoughOneEqualsScoringAllPairs) {
 
 TEST_F(Shortlist, TrainingGivesTheInteractionAGradient) {
   Fitted fitted(load(overrides_), "train");
-  fitted.model.train(true);
-  const std::vector<int64_t> images{0, 1, 2, 3}, texts{0, 2, 4, 6};
-  LossInput batch;
-  batch.image = fitted.inputs.encode_images(images, {});
-  batch.text = fitted.inputs.encode_texts(texts);
-  fitted.model.complete(Side::image, batch.image, {});
-  fitted.model.complete(Side::text, batch.text, {});
-  batch.image_ids = at::tensor(images, at::kLong);
-  batch.token_hashes = at::tensor(texts, at::kLong);
+  LossInput batch = training_batch(fitted);
   const RetrievalModel::BatchLoss loss = fitted.model.loss(batch);
   loss.total.backward();
   const at::Tensor scale = fitted.model.state().at("interaction.scale");
@@ -248,15 +254,7 @@ TEST_F(Shortlist, TrainingOnAllPairsHandsTheLossesTheFinalScores) {
   Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 1, \"embedding_weight\": 0, "
                       "\"shortlist\": 0, \"training\": \"all_pairs\"}"}),
                 "train");
-  fitted.model.train(true);
-  const std::vector<int64_t> images{0, 1, 2, 3}, texts{0, 2, 4, 6};
-  LossInput batch;
-  batch.image = fitted.inputs.encode_images(images, {});
-  batch.text = fitted.inputs.encode_texts(texts);
-  fitted.model.complete(Side::image, batch.image, {});
-  fitted.model.complete(Side::text, batch.text, {});
-  batch.image_ids = at::tensor(images, at::kLong);
-  batch.token_hashes = at::tensor(texts, at::kLong);
+  LossInput batch = training_batch(fitted);
   const RetrievalModel::BatchLoss loss = fitted.model.loss(batch);
   const at::Tensor distance = (batch.image.global.unsqueeze(1) - batch.text.global.unsqueeze(0)).square().sum(2);
   EXPECT_TRUE(at::allclose(batch.scores, -distance, 1e-5, 1e-5));
