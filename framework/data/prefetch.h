@@ -49,8 +49,7 @@ class OrderedPrefetch {
     Slot& slot = slot_of(consumed_);
     ready_.wait(lock, [&] { return slot.done; });
     const std::exception_ptr error = std::exchange(slot.error, nullptr);
-    std::optional<T> result = std::move(slot.result);
-    slot.result.reset();
+    std::optional<T> result = std::exchange(slot.result, std::nullopt);
     slot.done = false;
     ++consumed_;
     lock.unlock();
