@@ -33,9 +33,7 @@
 // hold few objects, a smaller scale merges less; `merge_threshold` alone sets the merging distance without changing the
 // edges (0.98 at distance_scale 1 merges within a tenth of a side).
 //
-// Image side: lengths are divided by the square root of the scene's width times height, in both directions, which is
-// the side of a square image and keeps distances and angles of any other (coordinates may then exceed 1 along its
-// longer side).
+// What a node holds and what an image side is: plugins/shared/object_nodes.h.
 //
 // The graph is a function of the set of objects: they are put in an order by content before anything else, and nodes
 // come out in that order, largest first. The order of a detection file therefore changes nothing, bit for bit.
@@ -47,18 +45,20 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "../../shared/object_nodes.h"
 #include "orbweaver/graph_builder.h"
 #include "orbweaver/params.h"
 
 namespace {
 namespace drea {
+
+using object_nodes::Node;
+using object_nodes::squared_distance;
 
 enum class Variant { plain, drea };
 
@@ -84,30 +84,6 @@ struct Params {
             "Attributes of objects that become node features, in this order; 0 where an object lacks one");
   }
 };
-
-/// An object or several merged ones. Lengths in image sides.
-struct Node {
-  std::string_view label;
-  double x = 0, y = 0;
-  double width = 0, height = 0;  ///< the longer side is the width
-  double sine = 0, cosine = 1;   ///< of twice the angle of the longer side
-  double area = 0, probability = 0;
-  std::vector<double> attributes;
-
-  /// Order by content: the largest first.
-  bool operator<(const Node& other) const {
-    const auto key = [](const Node& n) {
-      return std::tie(n.label, n.x, n.y, n.width, n.height, n.sine, n.cosine, n.probability, n.attributes);
-    };
-    return area != other.area ? area > other.area : key(*this) < key(other);
-  }
-};
-
-/// Squared distance of two centres, in image sides.
-inline double squared_distance(const Node& a, const Node& b) {
-  const double dx = a.x - b.x, dy = a.y - b.y;
-  return dx * dx + dy * dy;
-}
 
 /// Eq. 12 from the squared distance in its own unit, 0 beyond one unit. Decreasing.
 inline double closeness(double squared) { return std::max(0.0, std::exp(-squared) * (1 - squared)); }
@@ -185,10 +161,8 @@ inline std::vector<double> area_ranks(const std::vector<Node>& nodes) {
 
 /// Scene -> graph.
 ///
-/// features [N, 8 + A]: centre x, y; width, height (the longer side first); sine, cosine of twice the angle (a box
-/// turned by half a turn is the same box, and so is one with its sides exchanged and turned by a quarter; a square
-/// keeps the angle that it was given); area; probability; the A attributes. Lengths in image sides, the area in squared
-/// ones.
+/// features [N, 8 + A], as in plugins/shared/object_nodes.h: centre x, y; width, height; sine, cosine of twice the
+/// angle; area; probability; the A attributes.
 /// adjacency [N, N]: symmetric, never negative, not normalised. Labels go to `labels`; there are no relations.
 /// A scene without objects gives a graph without nodes.
 ///
@@ -198,20 +172,19 @@ class DreaGraph final : public orbweaver::GraphBuilder {
   using Params = drea::Params;
 
   explicit DreaGraph(Params params) : params_(std::move(params)) {
-    std::set<std::string_view> seen;
-    for (const std::string& name : params_.attributes)
-      if (!seen.insert(name).second)
-        throw orbweaver::InputError("graph_builder drea: attributes names \"" + name + "\" twice; name each once");
+    object_nodes::check_distinct("drea", "attributes", params_.attributes);
   }
 
-  int64_t feature_width() const override { return 8 + static_cast<int64_t>(params_.attributes.size()); }
+  int64_t feature_width() const override { return object_nodes::feature_width(params_.attributes); }
 
   orbweaver::Graph build(const orbweaver::Scene& scene) const override {
-    std::vector<Node> nodes = read(scene);
+    std::vector<Node> nodes = object_nodes::read("drea", scene, params_.attributes);
     std::sort(nodes.begin(), nodes.end());
     if (chosen(params_.merge)) nodes = merge(std::move(nodes));
     if (nodes.size() > static_cast<size_t>(params_.max_nodes)) nodes.resize(static_cast<size_t>(params_.max_nodes));
-    return to_graph(nodes);
+    orbweaver::Graph graph = object_nodes::to_graph(nodes, params_.attributes);
+    fill_adjacency(nodes, graph.adjacency);
+    return graph;
   }
 
  private:
@@ -219,47 +192,6 @@ class DreaGraph final : public orbweaver::GraphBuilder {
 
   double closeness_of(double squared) const {
     return closeness(squared / (params_.distance_scale * params_.distance_scale));
-  }
-
-  std::vector<Node> read(const orbweaver::Scene& scene) const {
-    if (scene.objects.empty()) return {};
-    if (scene.width <= 0 || scene.height <= 0)
-      throw orbweaver::ShapeError("graph_builder drea: a scene with objects is " + std::to_string(scene.width) + " x " +
-                                  std::to_string(scene.height) + " pixels, expected a size");
-    const double side = std::sqrt(static_cast<double>(scene.width) * static_cast<double>(scene.height));
-    std::vector<Node> nodes;
-    nodes.reserve(scene.objects.size());
-    for (const orbweaver::Object& object : scene.objects) nodes.push_back(read(object, side));
-    return nodes;
-  }
-
-  Node read(const orbweaver::Object& object, double side) const {
-    const bool upright = object.width >= object.height;
-    // A quarter turn is half a turn of the doubled angle: both signs change.
-    const double sign = upright ? 1 : -1;
-    Node node{.label = object.label,
-              .x = object.cx / side,
-              .y = object.cy / side,
-              .width = (upright ? object.width : object.height) / side,
-              .height = (upright ? object.height : object.width) / side,
-              .sine = sign * std::sin(2 * object.angle),
-              .cosine = sign * std::cos(2 * object.angle),
-              .area = object.width / side * (object.height / side),
-              .probability = object.probability,
-              .attributes = {}};
-    for (const std::string& name : params_.attributes) node.attributes.push_back(attribute(object, name));
-    double sum = node.x + node.y + node.width + node.height + node.sine + node.cosine + node.area + node.probability;
-    for (const double value : node.attributes) sum += value;
-    if (!std::isfinite(sum))
-      throw orbweaver::InputError("graph_builder drea: an object \"" + object.label +
-                                  "\" has a number that is not finite; correct its detection file");
-    return node;
-  }
-
-  static double attribute(const orbweaver::Object& object, const std::string& name) {
-    for (const orbweaver::Attribute& attribute : object.attributes)
-      if (attribute.name == name) return attribute.value;
-    return 0;
   }
 
   /// Only nodes of one label merge, so each label is merged by itself. Takes and returns nodes in order of content.
@@ -275,32 +207,16 @@ class DreaGraph final : public orbweaver::GraphBuilder {
     return nodes;
   }
 
-  orbweaver::Graph to_graph(const std::vector<Node>& nodes) const {
-    const int64_t count = static_cast<int64_t>(nodes.size());
-    orbweaver::Graph graph{orbweaver::Matrix<float>(count, feature_width()), adjacency(nodes), {}, {}};
-    for (int64_t i = 0; i < count; ++i) {
-      const Node& node = nodes[static_cast<size_t>(i)];
-      std::vector<double> row = {node.x,    node.y,      node.width, node.height,
-                                 node.sine, node.cosine, node.area,  node.probability};
-      row.insert(row.end(), node.attributes.begin(), node.attributes.end());
-      for (size_t f = 0; f < row.size(); ++f) graph.features(i, static_cast<int64_t>(f)) = static_cast<float>(row[f]);
-      graph.labels.emplace_back(node.label);
-    }
-    return graph;
-  }
-
-  orbweaver::Matrix<float> adjacency(const std::vector<Node>& nodes) const {
-    const int64_t count = static_cast<int64_t>(nodes.size());
+  void fill_adjacency(const std::vector<Node>& nodes, orbweaver::Matrix<float>& matrix) const {
+    const int64_t count = matrix.rows();
     const bool enhance = chosen(params_.enhance);
     const std::vector<double> ranks = area_ranks(nodes);
-    orbweaver::Matrix<float> matrix(count, count);
     for (int64_t i = 0; i < count; ++i)
       for (int64_t j = 0; j < count; ++j) {
         const size_t a = static_cast<size_t>(i), b = static_cast<size_t>(j);
         const double factor = enhance ? params_.boost * std::exp(1 - std::sqrt(ranks[a] * ranks[b])) : 1;
         matrix(i, j) = static_cast<float>(factor * closeness_of(squared_distance(nodes[a], nodes[b])));
       }
-    return matrix;
   }
 
   Params params_;
