@@ -122,6 +122,21 @@ TEST_F(Assembly, LrScaleMakesAParameterGroupOfItsOwn) {
   EXPECT_EQ(groups[0].parameters.at(0).first.rfind("text.encoder.", 0), 0u);
 }
 
+TEST(L2Normalize, KeepsAZeroRowAndPassesItsGradientOnUnscaled) {
+  at::Tensor rows = at::zeros({2, 2});
+  rows[1][0] = 3.0f;
+  rows[1][1] = 4.0f;
+  rows.requires_grad_();
+  const at::Tensor unit = l2_normalize(rows);
+  EXPECT_TRUE(unit[0].equal(at::zeros({2})));
+  EXPECT_NEAR(unit[1][0].item<float>(), 0.6, 1e-6);
+  (unit * at::tensor({2.0f, 5.0f})).sum().backward();
+  EXPECT_TRUE(rows.grad()[0].equal(at::tensor({2.0f, 5.0f})));
+  // d(u . w)/dx = (w - (u . w) u) / |x| with u = (.6, .8), w = (2, 5), u . w = 5.2.
+  EXPECT_NEAR(rows.grad()[1][0].item<float>(), (2 - 5.2 * 0.6) / 5, 1e-6);
+  EXPECT_NEAR(rows.grad()[1][1].item<float>(), (5 - 5.2 * 0.8) / 5, 1e-6);
+}
+
 TEST_F(Assembly, NaNFromAnEncoderNamesTheComponent) {
   const std::string text = message_of([&] {
     Fitted fitted(load({"model.text.encoder.poison=true"}), "train");

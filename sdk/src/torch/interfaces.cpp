@@ -27,7 +27,10 @@ Fusion::~Fusion() = default;
 Interaction::~Interaction() = default;
 Loss::~Loss() = default;
 
-at::Tensor l2_normalize(const at::Tensor& rows) { return rows / rows.norm(2, -1, /*keepdim=*/true).clamp_min(1e-12); }
+at::Tensor l2_normalize(const at::Tensor& rows) {
+  const at::Tensor norms = rows.norm(2, -1, /*keepdim=*/true);
+  return rows / norms.masked_fill(norms == 0, 1);
+}
 
 at::Tensor Interaction::score_all(const Representation& images, const Representation& texts, int64_t chunk) {
   const int64_t m = images.embedding.size(0), n = texts.embedding.size(0), total = m * n;

@@ -19,8 +19,8 @@ class ORBWEAVER_API Fusion : public ModelComponent {
 
 /// Rows scaled to unit length.
 ///
-/// Zero rows stay zero: the norm is clamped from below instead of having an epsilon added, which would shift every
-/// norm.
+/// Zero rows stay zero and pass their gradient on unscaled: their norm alone is replaced by 1. An added epsilon would
+/// shift every norm, a small lower bound would blow up the gradient of a level that starts at zero.
 ORBWEAVER_API at::Tensor l2_normalize(const at::Tensor& rows);
 
 }  // namespace v1
