@@ -33,6 +33,7 @@ void add_eval_command(CLI::App& app, CommandContext& context);
 void add_infer_command(CLI::App& app, CommandContext& context);
 void add_rerank_command(CLI::App& app, CommandContext& context);
 void add_detect_command(CLI::App& app, CommandContext& context);
+void add_graph_command(CLI::App& app, CommandContext& context);
 void add_data_command(CLI::App& app, CommandContext& context);
 void add_plugins_command(CLI::App& app, CommandContext& context);
 void add_config_command(CLI::App& app, CommandContext& context);

@@ -39,6 +39,7 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_infer_command(app, context);
   add_rerank_command(app, context);
   add_detect_command(app, context);
+  add_graph_command(app, context);
   add_data_command(app, context);
   add_config_command(app, context);
   add_plugins_command(app, context);

@@ -17,6 +17,7 @@
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/plugin/hosted.h"
+#include "framework/plugin/settings.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -118,7 +119,7 @@ class Detectors {
     }
     PluginHost host(std::move(folders));
     const Component& component = host.find(Detector::kind, options.use);
-    const Value params = read_settings(options.set, component.parameters);
+    const Value params = read_settings("--set", options.set, component.parameters);
     for (int i = 0; i < count; ++i)
       idle_.push_back(create<Detector>(host, options.use, params, nullptr, "--use " + options.use));
     record_["use"] = options.use;
@@ -142,31 +143,6 @@ class Detectors {
   const Value& record() const { return record_; }
 
  private:
-  static Value read_settings(const std::vector<std::string>& settings, const Schema& schema) {
-    Value params = Value::object();
-    for (const std::string& text : settings) {
-      const size_t equals = text.find('=');
-      if (equals == std::string::npos || equals == 0)
-        throw InputError(fmt::format("--set {}: expected NAME=VALUE", text));
-      const std::string name = text.substr(0, equals), value = text.substr(equals + 1);
-      const Field* field = schema.find(name);
-      if (field && field->type.base == FieldType::Base::path && !value.empty())
-        params[name] = fs::absolute(value).lexically_normal().string();
-      else
-        params[name] = json_or_text(value);
-    }
-    return params;
-  }
-
-  /// A bare word is a string, as everywhere in configs.
-  static Value json_or_text(const std::string& text) {
-    try {
-      return parse_json(text, "--set");
-    } catch (const InputError&) {
-      return Value(text);
-    }
-  }
-
   std::mutex mutex_;
   std::vector<Hosted<Detector>> idle_;
   Value record_;

@@ -18,23 +18,9 @@ namespace {
 
 constexpr int font = cv::FONT_HERSHEY_SIMPLEX;
 
-/// Bright, fully saturated, and the same for a label in every image.
 cv::Scalar colour_of(const std::string& label) {
-  uint32_t hash = 2166136261u;  // FNV-1a
-  for (const char c : label) hash = (hash ^ static_cast<uint8_t>(c)) * 16777619u;
-  const double hue = std::fmod((hash % 1021) * 0.618034, 1.0) * 6;  // the golden ratio spreads neighbouring numbers
-  const double rise = hue - std::floor(hue);
-  const std::array<std::array<double, 3>, 6> wheel{
-      {{1, rise, 0}, {1 - rise, 1, 0}, {0, 1, rise}, {0, 1 - rise, 1}, {rise, 0, 1}, {1, 0, 1 - rise}}};
-  const auto& rgb = wheel[static_cast<size_t>(hue) % 6];
-  return {60 + 195 * rgb[0], 60 + 195 * rgb[1], 60 + 195 * rgb[2]};
-}
-
-/// OpenCV's fonts hold ASCII only.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (c < 32 || c > 126) c = '?';
-  return text;
+  const auto rgb = label_colour(label);
+  return {static_cast<double>(rgb[0]), static_cast<double>(rgb[1]), static_cast<double>(rgb[2])};
 }
 
 class Drawing {
@@ -171,6 +157,25 @@ class Drawing {
 };
 
 }  // namespace
+
+std::array<uint8_t, 3> label_colour(const std::string& label) {
+  uint32_t hash = 2166136261u;  // FNV-1a
+  for (const char c : label) hash = (hash ^ static_cast<uint8_t>(c)) * 16777619u;
+  const double hue = std::fmod((hash % 1021) * 0.618034, 1.0) * 6;  // the golden ratio spreads neighbouring numbers
+  const double rise = hue - std::floor(hue);
+  const std::array<std::array<double, 3>, 6> wheel{
+      {{1, rise, 0}, {1 - rise, 1, 0}, {0, 1, rise}, {0, 1 - rise, 1}, {rise, 0, 1}, {1, 0, 1 - rise}}};
+  std::array<uint8_t, 3> rgb{};
+  for (size_t i = 0; i < 3; ++i)
+    rgb[i] = static_cast<uint8_t>(std::lround(60 + 195 * wheel[static_cast<size_t>(hue) % 6][i]));
+  return rgb;
+}
+
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (c < 32 || c > 126) c = '?';
+  return text;
+}
 
 Image draw_objects(const ImageView& image, std::span<const Object> objects) { return Drawing(image, objects).take(); }
 

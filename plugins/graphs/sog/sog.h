@@ -152,9 +152,9 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder {
     object_nodes::check_distinct("sog", "attributes", params_.attributes);
     object_nodes::check_distinct("sog", "classes", params_.classes);
     if (params_.near < params_.next_to)
-      throw orbweaver::InputError("graph_builder sog: near is " + std::to_string(params_.near) +
-                                  ", less than next_to " + std::to_string(params_.next_to) +
-                                  "; what is next to something is near it too");
+      throw orbweaver::InputError(
+          "graph_builder sog: near is less than next_to; what is next to something is near it too, so give a larger "
+          "near");
   }
 
   int64_t feature_width() const override { return object_nodes::feature_width(params_.attributes); }

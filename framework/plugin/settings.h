@@ -1,0 +1,18 @@
+// Parameters of a component as a command line gives them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "orbweaver/params.h"
+#include "orbweaver/value.h"
+
+namespace orbweaver {
+
+/// {"name": value} from texts "name=value". Values are JSON, else strings; a path resolves against the working
+/// directory. Whether the schema takes them is checked where the component is made.
+/// @param option  named in errors: "--set".
+/// @throws InputError on a text without a name.
+Value read_settings(const std::string& option, const std::vector<std::string>& settings, const Schema& schema);
+
+}  // namespace orbweaver
