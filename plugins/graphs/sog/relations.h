@@ -2,9 +2,9 @@
 //
 // A pair of boxes has up to two relations, read "a RELATION b":
 //
-//   how they touch   in, contains, overlapping, next to, near, or none of these
-//   where they lie   left of, right of, above, below, or none of these; none for boxes of which one is in the other or
-//                    that overlap
+//   how close they are   in, contains, overlapping, next to, near, or none of these
+//   where they lie       left of, right of, above, below, or none of these; none for boxes of which one is in the
+//                        other or that overlap
 //
 // The names are those of the relation vocabulary that image and caption graphs share. Directions are the picture's: in
 // remote sensing "above" is up in the image.
@@ -174,7 +174,7 @@ inline double gap_between(const Box& a, const Box& b) {
 }
 
 /// in, contains, overlapping, next to, near or none.
-inline Name how_they_touch(const Box& a, const Box& b, double gap, const Bounds& bounds) {
+inline Name how_close(const Box& a, const Box& b, double gap, const Bounds& bounds) {
   if (gap == 0) {
     const double common = a.common_area(b);
     // A box without area is in another when its centre is.
@@ -207,7 +207,7 @@ inline Name where_they_lie(const Box& a, const Box& b, const Bounds& bounds) {
 /// How a lies to b. `relate(b, a)` is its inverse but for rounding; compute one of the two.
 inline Pair relate(const Box& a, const Box& b, const Bounds& bounds) {
   Pair pair{Name::none, Name::none, gap_between(a, b), squared_distance(a, b)};
-  pair.how = how_they_touch(a, b, pair.gap, bounds);
+  pair.how = how_close(a, b, pair.gap, bounds);
   const bool apart = pair.how == Name::next_to || pair.how == Name::near || pair.how == Name::none;
   if (apart) pair.where = where_they_lie(a, b, bounds);
   return pair;
@@ -239,7 +239,8 @@ inline Pairs pairs_of_objects(const std::vector<Node>& nodes, const Bounds& boun
 }
 
 /// Between groups of objects: every object votes with how it lies to the other group's closest one. The most frequent
-/// touching relation wins ("none" is one too, and gives way in a tie); a direction needs more than half of the votes.
+/// relation of closeness wins ("none" is one too, and gives way in a tie); a direction needs more than half of the
+/// votes.
 inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const Bounds& bounds) {
   struct Closest {
     double gap = std::numeric_limits<double>::infinity(), distance = gap;
@@ -304,9 +305,9 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
   return pairs;
 }
 
-/// The relations that leave each node: at most `most_touching` of the first kind, of which containment comes first,
+/// The relations that leave each node: at most `most_close` of the first kind, of which containment comes first,
 /// then overlap, then the closest; and at most `most_directions` of the second, the closest first.
-inline std::vector<orbweaver::Relation> choose_relations(const Pairs& pairs, size_t most_touching,
+inline std::vector<orbweaver::Relation> choose_relations(const Pairs& pairs, size_t most_close,
                                                          size_t most_directions) {
   std::vector<orbweaver::Relation> relations;
   const size_t count = pairs.count();
@@ -321,7 +322,7 @@ inline std::vector<orbweaver::Relation> choose_relations(const Pairs& pairs, siz
       for (const size_t j : others)
         relations.push_back({static_cast<int64_t>(i), static_cast<int64_t>(j), text_of(pairs(i, j).*name)});
     };
-    take(&Pair::how, most_touching,
+    take(&Pair::how, most_close,
          [&](size_t j) { return std::tuple(pairs(i, j).how, pairs(i, j).gap, pairs(i, j).distance, j); });
     take(&Pair::where, most_directions, [&](size_t j) { return std::tuple(pairs(i, j).gap, pairs(i, j).distance, j); });
   }

@@ -27,7 +27,7 @@
 // node.
 //
 // Relations (relations.h): the released graph has none, and distances cannot tell left from right. A node sends out at
-// most `max_touching` + `max_directions` edges, so that a scene of 20 objects has at most 100 of the 760 that its pairs
+// most `max_close` + `max_directions` edges, so that a scene of 20 objects has at most 100 of the 760 that its pairs
 // could carry, and those between close objects. The bounds, all ratios of the objects' own lengths:
 //
 // - inside_share 0.8: detectors' boxes are off by about a tenth of a side. An object at the edge of what it lies in,
@@ -75,7 +75,7 @@ struct Params : Bounds {
   Units units = Units::image_sides;
   double scale = 0.25;
   int64_t k = 3;
-  int64_t max_touching = 3, max_directions = 2;
+  int64_t max_close = 3, max_directions = 2;
   std::vector<std::string> attributes;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
@@ -105,7 +105,7 @@ struct Params : Bounds {
     p.field("direction_cone", &Params::direction_cone,
             "Most degrees from the axis of \"left of\", \"right of\", \"above\" and \"below\"")
         .range(0, 45);
-    p.field("max_touching", &Params::max_touching,
+    p.field("max_close", &Params::max_close,
             "Most edges that leave a node for in, contains, overlapping, next to and near, the closest first")
         .range(0, 511);
     p.field("max_directions", &Params::max_directions,
@@ -167,9 +167,9 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder {
     orbweaver::Graph graph = object_nodes::to_graph(nodes, params_.attributes);
     const double unit = params_.units == Units::pixels ? 1 / object_nodes::image_side("sog", scene) : 1;
     fill_adjacency(groups, unit, graph.adjacency);
-    if (params_.max_touching > 0 || params_.max_directions > 0)
+    if (params_.max_close > 0 || params_.max_directions > 0)
       graph.relations =
-          choose_relations(pairs_of(groups, nodes), size(params_.max_touching), size(params_.max_directions));
+          choose_relations(pairs_of(groups, nodes), size(params_.max_close), size(params_.max_directions));
     return graph;
   }
 

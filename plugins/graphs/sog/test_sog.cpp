@@ -306,7 +306,7 @@ TEST(Sog, BoundsTheRelationsThatLeaveANodeAndTakesTheClosest) {
     x += 12 + 2 * i;
   }
   sog::Params params;
-  params.max_touching = 2;
+  params.max_close = 2;
   params.max_directions = 1;
   const Graph graph = build(params, row);
   std::map<int64_t, int> leaving;
@@ -316,7 +316,7 @@ TEST(Sog, BoundsTheRelationsThatLeaveANodeAndTakesTheClosest) {
   for (const std::string& sentence : sentences(graph))
     if (sentence[0] == 'a') of_a.push_back(sentence);
   EXPECT_EQ(of_a, (Sentences{"a left of b", "a near c", "a next to b"}));
-  params.max_touching = 0;
+  params.max_close = 0;
   params.max_directions = 0;
   EXPECT_TRUE(build(params, row).relations.empty());
 }
@@ -333,7 +333,7 @@ TEST(Sog, PrefersTheContainerOverNeighbours) {
   std::vector<Object> objects = {box("lot", 500, 500, 400, 100)};
   for (int i = 0; i < 8; ++i) objects.push_back(box("car", 340 + 45 * i, 500, 30, 20));
   sog::Params params;
-  params.max_touching = 1;
+  params.max_close = 1;
   params.max_directions = 0;
   const Sentences found = sentences(build(params, objects));
   EXPECT_EQ(std::count(found.begin(), found.end(), "car in lot"), 8);
@@ -397,7 +397,7 @@ TEST(Sog, NamesEveryPairTheSameWayFromBothEnds) {
       {"right of", "left of"}, {"above", "below"}, {"below", "above"}};
   sog::Params params;
   params.max_nodes = 512;
-  params.max_touching = params.max_directions = 511;
+  params.max_close = params.max_directions = 511;
   const Graph graph = build(params, scattered(60, 4));
   std::set<std::tuple<int64_t, std::string, int64_t>> found;
   for (const Relation& relation : graph.relations) {
