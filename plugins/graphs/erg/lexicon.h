@@ -4,9 +4,10 @@
 // nouns are listed only where they could be taken for something else.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>

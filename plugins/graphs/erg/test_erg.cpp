@@ -226,12 +226,10 @@ TEST(Erg, DensifiesTheAdjacencyOverItsNodes) {
 TEST(Erg, GivesAnEmptyGraphForATextWithoutEntities) {
   for (const char* text : {"", " ", "...", ",,,", "the of and", "it is very", "\n\t", "'", "'s", "-", "of of of"}) {
     const Graph graph = build(text);
-    EXPECT_LE(graph.size(), 1) << text;
+    EXPECT_EQ(graph.size(), 0) << text;
     EXPECT_EQ(graph.features.cols(), erg::ErgGraph({}).feature_width());
     EXPECT_EQ(graph.adjacency.rows(), graph.size());
   }
-  EXPECT_EQ(build("").size(), 0);
-  EXPECT_EQ(build("it is very").size(), 0);
 }
 
 TEST(Erg, TakesBytesBeyondAsciiAsLetters) {
