@@ -38,7 +38,7 @@ test: build
 	ctest --preset $(PRESET) --parallel $(JOBS)
 
 bench: setup $(build_dir)/CMakeCache.txt
-	@test -f bench/CMakeLists.txt || { echo 'make bench: there are no benchmarks yet' >&2; exit 2; }
+	@scripts/setup.sh --bench
 	cmake --preset $(PRESET) -DORBWEAVER_BENCH=ON
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
 	@set -e; for program in $(build_dir)/bench/*; do \

@@ -4,6 +4,7 @@
 #   scripts/setup.sh            install what is missing (sudo when not root)
 #   scripts/setup.sh --check    only list what is missing; exit 1 when something is
 #   scripts/setup.sh --dev      also what `make format` and `make lint` need
+#   scripts/setup.sh --bench    also what `make bench` needs
 #
 # Debian 12 and 13. On any other system it lists what to install and exits 2. ORBWEAVER_SETUP=skip does nothing: for
 # containers and systems that bring the libraries in their own way.
@@ -24,6 +25,7 @@ library_packages=(
   libgtest-dev
 )
 dev_packages=(clang-format clang-tidy)
+bench_packages=(libbenchmark-dev)
 
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "$0"; }
 
@@ -33,8 +35,9 @@ for argument in "$@"; do
   case $argument in
     --check) check=yes ;;
     --dev) packages+=("${dev_packages[@]}") ;;
+    --bench) packages+=("${bench_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --help" >&2; exit 2 ;;
   esac
 done
 
