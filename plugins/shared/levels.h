@@ -20,21 +20,31 @@ struct LevelHeads {
   }
 };
 
-/// Base of the parameters of a fusion of levels; the fusion sets the default of `sides`.
-struct LevelParams {
+/// Which sides have the object level. Base of the parameters of a fusion, which sets the default.
+struct SidesParams {
   enum class Sides { both, image, text };
   Sides sides = Sides::both;
-  LevelHeads image, text;
 
-  const LevelHeads& heads(orbweaver::Side side) const { return side == orbweaver::Side::image ? image : text; }
   bool has_objects(orbweaver::Side side) const {
     return sides == Sides::both || (sides == Sides::image) == (side == orbweaver::Side::image);
   }
 
   template <class P>
-  static void describe_levels(orbweaver::ParamSpec<P>& p) {
-    p.field("sides", &LevelParams::sides, {{"both", Sides::both}, {"image", Sides::image}, {"text", Sides::text}},
+  static void describe_sides(orbweaver::ParamSpec<P>& p) {
+    p.field("sides", &SidesParams::sides, {{"both", Sides::both}, {"image", Sides::image}, {"text", Sides::text}},
             "Sides that have the object level; the other is embedded by its scene head alone, as fusion global does");
+  }
+};
+
+/// Base of the parameters of a fusion that reads the object level as the vector `local`.
+struct LevelParams : SidesParams {
+  LevelHeads image, text;
+
+  const LevelHeads& heads(orbweaver::Side side) const { return side == orbweaver::Side::image ? image : text; }
+
+  template <class P>
+  static void describe_levels(orbweaver::ParamSpec<P>& p) {
+    describe_sides(p);
     p.field("image", &LevelParams::image, "Heads of the image side's levels");
     p.field("text", &LevelParams::text, "Heads of the text side's levels");
   }
