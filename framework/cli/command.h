@@ -36,6 +36,7 @@ void add_detect_command(CLI::App& app, CommandContext& context);
 void add_graph_command(CLI::App& app, CommandContext& context);
 void add_data_command(CLI::App& app, CommandContext& context);
 void add_plugins_command(CLI::App& app, CommandContext& context);
+void add_weights_command(CLI::App& app, CommandContext& context);
 void add_config_command(CLI::App& app, CommandContext& context);
 
 /// Progress and lines of long work on standard error. The interruptible one takes

@@ -5,6 +5,7 @@
 
 #include <iostream>
 #include <sstream>
+#include <string_view>
 
 #include "framework/plugin/hosted.h"
 #include "orbweaver/detector.h"
@@ -72,6 +73,15 @@ Widths load(const Component& component, const Value& params, PluginHost& plugins
   return {};
 }
 
+/// The component's own words: without the host's beginning ("KIND ID (LIBRARY): CALL: ") and the name of the file,
+/// which are known here.
+std::string own_words(std::string text, const fs::path& file) {
+  for (const char* call : {".so): constructor: ", ".so): fit: "})
+    if (const size_t at = text.find(call); at != std::string::npos) text.erase(0, at + std::string_view(call).size());
+  if (const std::string name = file.string() + ": "; text.starts_with(name)) text.erase(0, name.size());
+  return text;
+}
+
 /// Parameter sets to try: `weights` alone, then each suggested value of each other parameter.
 std::vector<Value> attempts(const Component& component, const fs::path& file) {
   Value params;
@@ -87,6 +97,7 @@ std::vector<Value> attempts(const Component& component, const fs::path& file) {
 
 WeightsInspection::Candidate try_component(const Component& component, const fs::path& file, PluginHost& plugins) {
   WeightsInspection::Candidate out;
+  out.plugin = PluginHost::plugin_of(component).stem;
   out.kind = component.kind;
   out.id = component.id;
   for (const Value& params : attempts(component, file)) {
@@ -95,7 +106,7 @@ WeightsInspection::Candidate try_component(const Component& component, const fs:
     try {
       out.widths = load(component, params, plugins);
     } catch (const Error& error) {
-      refusal = error.what();
+      refusal = own_words(error.what(), file);
     }
     if (!refusal.empty()) {
       if (out.refusal.empty()) out.refusal = refusal;
@@ -168,6 +179,7 @@ Value inspection_value(const WeightsInspection& inspection) {
       value["refused"].push_back(std::move(entry));
       continue;
     }
+    entry["plugin"] = candidate.plugin;
     entry["config"] = candidate.params;
     entry["global"] = candidate.widths.global;
     entry["tokens"] = candidate.widths.tokens;

@@ -22,10 +22,11 @@ struct WeightsInspection {
   /// A component that has a parameter `weights`.
   struct Candidate {
     std::string kind, id;
+    std::string plugin;   ///< stem of its library: what `plugins` of a config has to name where it is not the id
     Value params;         ///< what to write into a config, `use` included; only what is not a default
     Widths widths;        ///< of an encoder that takes the file
     std::string notes;    ///< what the component printed, in lines
-    std::string refusal;  ///< why it does not take the file, in one line; empty where it does
+    std::string refusal;  ///< why it does not take the file, in one line without its name; empty where it does
   };
 
   int64_t tensors = 0, values = 0, bytes = 0;

@@ -16,7 +16,7 @@ struct ResnetParams {
   int64_t size = 224;
 
   static void describe(orbweaver::ParamSpec<ResnetParams>& p) {
-    p.field("depth", &ResnetParams::depth, "Layers: 18, 34 or 50").range(18, 50);
+    p.field("depth", &ResnetParams::depth, "Layers: 18, 34 or 50").range(18, 50).tune({18, 34, 50});
     p.field("weights", &ResnetParams::weights,
             "torchvision's state dict (zip .pt or .pth, or .safetensors); its classifier "
             "fc.* is passed over; random initial weights when empty");
