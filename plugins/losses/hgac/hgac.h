@@ -122,8 +122,13 @@ inline at::Tensor ids(const std::vector<int64_t>& values, const at::Device& devi
 /// @param image, text  [B, S, D].
 /// @return             [B, S] int64 on the CPU, a permutation in each row.
 inline at::Tensor assignment(const at::Tensor& image, const at::Tensor& text) {
+  // Norms divide the small products, not the nodes: unit nodes would be two more copies of everything.
+  const auto lengths = [](const at::Tensor& nodes) {
+    const at::Tensor norms = nodes.detach().norm(2, -1);
+    return norms.masked_fill(norms == 0, 1);
+  };
   const at::Tensor cosines =
-      orbweaver::l2_normalize(image.detach()).bmm(orbweaver::l2_normalize(text.detach()).transpose(1, 2));
+      image.detach().bmm(text.detach().transpose(1, 2)) / (lengths(image).unsqueeze(2) * lengths(text).unsqueeze(1));
   const at::Tensor costs = (1 - cosines).to(at::kFloat).cpu().contiguous();
   const int64_t batch = costs.size(0), slots = costs.size(1);
   at::Tensor out = at::empty({batch, slots}, at::kLong);
