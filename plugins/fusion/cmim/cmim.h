@@ -49,8 +49,9 @@ struct CmimParams {
             "From what all tokens find to one vector; attention: each head has a learned weight for each token, equal "
             "at first");
     p.field("dropout", &CmimParams::dropout, "Share of attention weights dropped in training").range(0, 0.95);
-    p.field("memory_mib", &CmimParams::memory_mib,
-            "Pairs are scored in chunks that need about this much memory, besides what autograd keeps in training")
+    p.field(
+         "memory_mib", &CmimParams::memory_mib,
+         "Pairs are scored in chunks that need at most about this much memory, besides what autograd keeps in training")
         .range(1, 65536);
     p.field("positions", &CmimParams::positions, "Positions of the tokens");
     p.field("image", &CmimParams::image, "With base global: head that makes v of the image_encoder's `global`");
