@@ -22,6 +22,7 @@ library_packages=(
   libfmt-dev
   libcli11-dev
   libxxhash-dev
+  zlib1g-dev              # CLIP's vocabulary is a .txt.gz
   libgtest-dev
 )
 dev_packages=(clang-format clang-tidy)
@@ -58,7 +59,7 @@ $os_name is not Debian 12 or 13, for which the packages are known. Install these
   LibTorch 1.13 to 2.6      https://pytorch.org/cppdocs/installing.html (its folder in CMAKE_PREFIX_PATH; C++11 string ABI)
   OpenCV 4.6 or newer       core, imgproc, imgcodecs, dnn
   Boost 1.74 or newer       DLL, Filesystem, System
-  nlohmann/json 3.11, fmt 9, CLI11 2.1, xxHash 0.8, GoogleTest 1.12, or newer
+  nlohmann/json 3.11, fmt 9, CLI11 2.1, xxHash 0.8, zlib 1.2, GoogleTest 1.12, or newer
 
 Then say that the libraries are there:  ORBWEAVER_SETUP=skip make test
 On Debian the packages are called:
