@@ -39,6 +39,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../shared/node_input.h"
 #include "orbweaver/params.h"
 #include "orbweaver/torch/fusion.h"
 #include "orbweaver/torch/graph_encoder.h"
@@ -172,30 +173,13 @@ class GcnEncoder final : public orbweaver::GraphEncoder {
                                     "; let it add attributes up to that width, or use variant paper");
       return;
     }
-    const int64_t width = params_.widths->front();
-    embedding_ = inputs.label_embedding;
-    if (features == 0 && !embedding_)
-      throw orbweaver::InputError(
-          "graph_encoder gcn: there are neither node features nor labels to encode; add a "
-          "`graph` beside the graph_encoder");
-    if (features > 0) features_ = register_module("features", torch::nn::Linear(features, width));
-    if (embedding_ && embedding_->options.embedding_dim() != width)
-      labels_ = register_module(
-          "labels",
-          torch::nn::Linear(torch::nn::LinearOptions(embedding_->options.embedding_dim(), width).bias(false)));
+    input_ = NodeInput(*this, "graph_encoder gcn", inputs, params_.widths->front());
   }
 
   /// [B, N, width of the first layer's input]
   at::Tensor input(const orbweaver::GraphBatch& graphs) {
     if (params_.variant == Variant::released) return graphs.features;
-    at::Tensor sum;
-    if (features_) sum = features_(graphs.features);
-    if (embedding_) {
-      const at::Tensor embedded = embedding_->forward(graphs.labels);
-      const at::Tensor named = labels_ ? labels_(embedded) : embedded;
-      sum = sum.defined() ? sum + named : named;
-    }
-    return sum;
+    return input_.forward(graphs);
   }
 
   /// @param nodes  [B, N, D], zero at padding; real: the graphs' mask [B, N], mask: the same as numbers [B, N, 1].
@@ -227,8 +211,8 @@ class GcnEncoder final : public orbweaver::GraphEncoder {
   }
 
   Params params_;
-  std::shared_ptr<torch::nn::EmbeddingImpl> embedding_;  // the model's; null in the released variant
-  torch::nn::Linear features_{nullptr}, labels_{nullptr}, score_{nullptr}, out_{nullptr};
+  NodeInput input_;  // unused in the released variant
+  torch::nn::Linear score_{nullptr}, out_{nullptr};
   std::vector<torch::nn::Linear> layers_;
 };
 

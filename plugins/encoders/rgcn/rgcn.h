@@ -42,6 +42,7 @@
 #include <string>
 #include <vector>
 
+#include "../../shared/node_input.h"
 #include "orbweaver/params.h"
 #include "orbweaver/torch/fusion.h"
 #include "orbweaver/torch/graph_encoder.h"
@@ -124,7 +125,7 @@ class RgcnEncoder final : public orbweaver::GraphEncoder {
 
   RgcnEncoder(const Params& params, const orbweaver::Inputs& inputs)
       : params_(params), relations_(std::max<int64_t>(inputs.relation_count, 2)) {
-    make_input(inputs);
+    input_ = NodeInput(*this, "graph_encoder rgcn", inputs, params.width);
     const int64_t width = params_.width;
     for (int64_t i = 0; i < params_.layers; ++i) {
       const std::string name = "layer" + std::to_string(i + 1);
@@ -151,7 +152,7 @@ class RgcnEncoder final : public orbweaver::GraphEncoder {
     const at::Tensor real = kept(graphs.mask);
     const at::Tensor mask = real.unsqueeze(-1).to(graphs.features.scalar_type());
     const Messages edges = messages(graphs.relations, real, relations_, graphs.features.options());
-    at::Tensor nodes = input(graphs) * mask;
+    at::Tensor nodes = input_.forward(graphs) * mask;
     for (size_t i = 0; i < layers_.size(); ++i) {
       if (i > 0) nodes = nodes.relu();
       if (i > 0 && params_.dropout > 0) nodes = at::dropout(nodes, params_.dropout, is_training());
@@ -172,32 +173,6 @@ class RgcnEncoder final : public orbweaver::GraphEncoder {
     at::Tensor bases;         // [bases, width, width], in x out
     at::Tensor coefficients;  // [2R, bases], the inverse directions in the second half
   };
-
-  void make_input(const orbweaver::Inputs& inputs) {
-    const int64_t features = inputs.node_features(), width = params_.width;
-    embedding_ = inputs.label_embedding;
-    if (features == 0 && !embedding_)
-      throw orbweaver::InputError(
-          "graph_encoder rgcn: there are neither node features nor labels to encode; add a `graph` beside the "
-          "graph_encoder");
-    if (features > 0) features_ = register_module("features", torch::nn::Linear(features, width));
-    if (embedding_ && embedding_->options.embedding_dim() != width)
-      labels_ = register_module(
-          "labels",
-          torch::nn::Linear(torch::nn::LinearOptions(embedding_->options.embedding_dim(), width).bias(false)));
-  }
-
-  /// [B, N, width]
-  at::Tensor input(const orbweaver::GraphBatch& graphs) {
-    at::Tensor sum;
-    if (features_) sum = features_(graphs.features);
-    if (embedding_) {
-      const at::Tensor embedded = embedding_->forward(graphs.labels);
-      const at::Tensor named = labels_ ? labels_(embedded) : embedded;
-      sum = sum.defined() ? sum + named : named;
-    }
-    return sum;
-  }
 
   /// The mask [B, N] without the graphs that are dropped.
   at::Tensor kept(const at::Tensor& mask) const {
@@ -228,9 +203,9 @@ class RgcnEncoder final : public orbweaver::GraphEncoder {
   }
 
   Params params_;
-  int64_t relations_;                                    // R, with padding and unknown
-  std::shared_ptr<torch::nn::EmbeddingImpl> embedding_;  // the model's
-  torch::nn::Linear features_{nullptr}, labels_{nullptr}, score_{nullptr}, out_{nullptr};
+  int64_t relations_;  // R, with padding and unknown
+  NodeInput input_;
+  torch::nn::Linear score_{nullptr}, out_{nullptr};
   std::vector<Layer> layers_;
   at::Tensor null_node_;
 };
