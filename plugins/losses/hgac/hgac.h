@@ -60,7 +60,7 @@
 #include <utility>
 #include <vector>
 
-#include "hungarian.h"
+#include "orbweaver/assignment.h"
 #include "orbweaver/params.h"
 #include "orbweaver/torch/fusion.h"
 #include "orbweaver/torch/loss.h"
@@ -132,7 +132,7 @@ inline at::Tensor assignment(const at::Tensor& image, const at::Tensor& text) {
   const at::Tensor costs = (1 - cosines).to(at::kFloat).cpu().contiguous();
   const int64_t batch = costs.size(0), slots = costs.size(1);
   at::Tensor out = at::empty({batch, slots}, at::kLong);
-  Hungarian hungarian;
+  orbweaver::Hungarian hungarian;
   for (int64_t b = 0; b < batch; ++b) {
     const auto columns = hungarian.solve(costs.data_ptr<float>() + b * slots * slots, slots, slots, slots);
     std::copy(columns.begin(), columns.end(), out.data_ptr<int64_t>() + b * slots);
@@ -232,7 +232,7 @@ class Pairing {
   std::vector<int64_t> first_;                 // of each caption's entities, with an end
   std::vector<std::vector<int64_t>> objects_;  // real nodes of each image
   std::vector<float> cost_;
-  Hungarian hungarian_;
+  orbweaver::Hungarian hungarian_;
 };
 
 /// What the contrast asks: place p of row a is how well candidate p's relations fit the image of row a; place 0 is the

@@ -8,11 +8,10 @@
 #include <set>
 #include <vector>
 
-#include "hungarian.h"
+#include "orbweaver/assignment.h"
 
+namespace orbweaver {
 namespace {
-
-using hgac::Hungarian;
 
 std::vector<int64_t> assign(const std::vector<double>& cost, int64_t rows, int64_t columns) {
   Hungarian hungarian;
@@ -99,3 +98,4 @@ TEST(Hungarian, EndsWithSomeAssignmentWhenCostsAreNotFinite) {
 }
 
 }  // namespace
+}  // namespace orbweaver

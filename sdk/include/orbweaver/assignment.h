@@ -1,5 +1,5 @@
 // Minimum-cost assignment of rows to columns (Kuhn 1955), by shortest augmenting paths with dual prices (Jonker and
-// Volgenant, Computing 1987; Crouse, IEEE T-AES 2016, for rectangles). Plain C++.
+// Volgenant, Computing 1987; Crouse, IEEE T-AES 2016, for rectangles).
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-namespace {
-namespace hgac {
+namespace orbweaver {
+inline namespace v1 {
 
 /// Solves many problems one after the other without allocating for each. Used by one thread per instance.
 class Hungarian {
@@ -104,5 +104,5 @@ class Hungarian {
   std::vector<char> reached_;
 };
 
-}  // namespace hgac
-}  // namespace
+}  // namespace v1
+}  // namespace orbweaver
