@@ -128,14 +128,15 @@ Matrix<float> to_matrix(const at::Tensor& tensor) {
 
 }  // namespace
 
-EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report) {
+EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report,
+                          const Parts& keep) {
   at::NoGradGuard no_grad;
   model.train(false);
-  const Parts keep = model.interaction() ? model.interaction().get().reads() : Parts{};
+  const Parts kept = model.interaction() ? keep | model.interaction().get().reads() : keep;
   const std::string name = "encoding " + inputs.split().name;
   const int64_t total = inputs.image_count() + inputs.text_count();
 
-  Collector images(keep), texts(keep);
+  Collector images(kept), texts(kept);
   std::unique_ptr<ImageLoader> loader;
   const std::vector<int64_t> all = indices(0, inputs.image_count());
   if (!inputs.images_are_cached()) loader = inputs.load_images(all, batch_size, 0);

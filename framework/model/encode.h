@@ -14,7 +14,9 @@ struct EncodedSplit {
 };
 
 /// Encodes every image and every distinct text once, in evaluation mode.
-EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report);
+/// @param keep  parts to keep beside what an interaction reads; those must be made.
+EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report,
+                          const Parts& keep = {});
 
 struct SplitScores {
   Matrix<float> i2t;                 ///< [images, captions]

@@ -306,11 +306,13 @@ Representation SplitInputs::encode_texts(std::span<const int64_t> texts) {
 GraphBatch SplitInputs::graphs(Side side, std::span<const int64_t> items) const {
   if (!model_.has_graphs(side)) return {};
   std::vector<const Graph*> batch;
-  for (const int64_t item : items)
-    batch.push_back(side == Side::image
-                        ? &image_graphs_[static_cast<size_t>(item)]
-                        : &text_graphs_[static_cast<size_t>(text_captions_[static_cast<size_t>(item)])]);
+  for (const int64_t item : items) batch.push_back(&graph(side, item));
   return model_.collate(side, batch);
+}
+
+const Graph& SplitInputs::graph(Side side, int64_t item) const {
+  const size_t i = static_cast<size_t>(item);
+  return side == Side::image ? image_graphs_[i] : text_graphs_[static_cast<size_t>(text_captions_[i])];
 }
 
 std::unique_ptr<ImageLoader> SplitInputs::load_images(std::span<const int64_t> images, int64_t batch_size,

@@ -54,6 +54,8 @@ class SplitInputs {
   Representation encode_images(std::span<const int64_t> images, const at::Tensor& pixels);
   Representation encode_texts(std::span<const int64_t> texts);
   GraphBatch graphs(Side side, std::span<const int64_t> items) const;
+  /// The graph of an image or of a distinct text, where the model has a builder for that side.
+  const Graph& graph(Side side, int64_t item) const;
   /// The graph of an image that was moved. Concurrent calls are allowed.
   Graph moved_graph(int64_t image, const Image& moved_image, const Motion& motion) const;
   /// Decodes images in the order given, in worker threads. `transform` as ImageLoaderOptions has it.
