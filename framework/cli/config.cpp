@@ -75,7 +75,7 @@ void add_config_command(CLI::App& app, CommandContext& context) {
       ->type_name("FILE");
   schema->footer(
       "Example:\n  orbweaver config schema --out orbweaver.schema.json\n"
-      "  orbweaver config schema --validate configs/*/*.json");
+      "  orbweaver config schema --validate configs/methods/*.json");
   schema->callback([options, &context] {
     if (!options->validate.empty()) return validate_files(*options, context);
     PluginHost plugins;

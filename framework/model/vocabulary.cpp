@@ -10,20 +10,32 @@
 namespace orbweaver {
 namespace {
 
+/// One table. `source` is the file, `key` "labels" or "relations".
 Synonyms read_table(const Value& file, std::string_view key, const std::string& source) {
   Synonyms out;
   const Value* table = file.find(key);
   if (!table) return out;
   if (!table->is_object())
     throw InputError(fmt::format("{}: /{}: is {}, expected an object", source, key, brief(*table)));
+  std::map<std::string, std::string> keys;  // every name seen, with the key that it stands under
+  const auto add = [&](const std::string& name, const std::string& under) {
+    const auto [place, added] = keys.emplace(name, under);
+    if (added) return;
+    const auto role = [&](const std::string& of) {
+      return of == name ? std::string("a key") : fmt::format("a word of \"{}\"", of);
+    };
+    throw InputError(fmt::format("{}: /{}/{}: \"{}\" is {} here and {} too; a name stands once in a table", source, key,
+                                 under, name, role(under), role(place->second)));
+  };
   for (const auto& [name, words] : table->as_object()) {
+    add(name, name);
     if (!words.is_list())
       throw InputError(fmt::format("{}: /{}/{}: is {}, expected a list", source, key, name, brief(words)));
     for (const Value& word : words.as_list()) {
-      const auto [place, added] = out.emplace(word.as_string(), name);
-      if (!added && place->second != name)
-        throw InputError(fmt::format("{}: /{}: \"{}\" stands for both \"{}\" and \"{}\"", source, key, word.as_string(),
-                                     place->second, name));
+      if (!word.is_string())
+        throw InputError(fmt::format("{}: /{}/{}: holds {}, expected words", source, key, name, brief(word)));
+      add(word.as_string(), name);
+      out.emplace(word.as_string(), name);
     }
   }
   return out;
@@ -33,6 +45,11 @@ Synonyms read_table(const Value& file, std::string_view key, const std::string& 
 
 SynonymTables SynonymTables::read(const std::filesystem::path& file) {
   const Value content = read_json(file);
+  if (!content.is_object())
+    throw InputError(fmt::format("{}: is {}, expected an object of synonym tables", file.string(), brief(content)));
+  for (const auto& [key, table] : content.as_object())
+    if (key != "labels" && key != "relations")
+      throw InputError(fmt::format("{}: /{}: is no table; expected \"labels\" or \"relations\"", file.string(), key));
   return {read_table(content, "labels", file.string()), read_table(content, "relations", file.string())};
 }
 

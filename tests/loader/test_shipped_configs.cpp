@@ -14,10 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// All but the synonym tables, which are no configs.
 std::vector<fs::path> shipped() {
   std::set<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(ORBWEAVER_SOURCE_DIR "/configs"))
-    if (entry.path().extension() == ".json") files.insert(entry.path());
+    if (entry.path().extension() == ".json" && entry.path().parent_path().filename() != "vocabulary")
+      files.insert(entry.path());
   return {files.begin(), files.end()};
 }
 
