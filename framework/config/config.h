@@ -97,6 +97,12 @@ struct ComponentConfig {
   InteractionKeys interaction;
 };
 
+/// What the rows of the label embedding start as, in a model that is fitted.
+enum class LabelRows {
+  random,  ///< normal numbers, standard deviation 1
+  encoded  ///< the text encoder's `global` of each label, scaled to the same size
+};
+
 struct SideConfig {
   std::optional<ComponentConfig> encoder, detector, graph, graph_encoder;
 };
@@ -111,6 +117,7 @@ struct Config {
   TrainParams train;
   EvalParams eval;
   int64_t embed_dim = 0, label_dim = 0;
+  LabelRows label_embedding = LabelRows::random;
   std::filesystem::path synonyms;
   SideConfig image, text;
   std::optional<ComponentConfig> fusion, interaction;

@@ -280,6 +280,7 @@ Config resolve_config(const ConfigSource& source, PluginHost& plugins) {
   out.eval = top.eval;
   out.embed_dim = top.model.embed_dim;
   out.label_dim = top.model.label_dim;
+  out.label_embedding = top.model.label_embedding;
   out.synonyms = top.model.synonyms;
 
   for (const Place& place : config::component_places(source.value)) {

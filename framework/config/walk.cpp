@@ -46,6 +46,11 @@ void ModelSection::describe(ParamSpec<ModelSection>& p) {
   p.field("embed_dim", &ModelSection::embed_dim, "Width of the shared embedding space").range(1, 1 << 16);
   p.field("label_dim", &ModelSection::label_dim, "Width of the label embedding that both graph encoders share")
       .range(1, 1 << 16);
+  p.field("label_embedding", &ModelSection::label_embedding,
+          {{"random", LabelRows::random}, {"encoded", LabelRows::encoded}},
+          "What its rows start as. encoded: the text encoder's `global` of each label, so that labels of like meaning "
+          "start alike; label_dim must be that width. Legal but pointless where the text encoder has no pretrained "
+          "weights");
   p.field("synonyms", &ModelSection::synonyms, "Table of label and relation synonyms (JSON); none when empty");
   p.field("image", &ModelSection::image, "The image side");
   p.field("text", &ModelSection::text, "The text side");

@@ -17,6 +17,7 @@ struct SideSection {
 struct ModelSection {
   int64_t embed_dim = 512;
   int64_t label_dim = 64;
+  LabelRows label_embedding = LabelRows::random;
   std::filesystem::path synonyms;
   SideSection image, text;
   Value fusion, interaction;

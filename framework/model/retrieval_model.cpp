@@ -8,10 +8,12 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/check_outputs.h"
+#include "framework/model/token_batch.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -45,11 +47,6 @@ const at::Tensor& part_of(const Representation& representation, const char* name
 
 RetrievalModel::RetrievalModel(const Config& config, PluginHost& plugins)
     : config_(config), plugins_(plugins), device_(config.device) {
-  if (!config_.synonyms.empty()) {
-    SynonymTables tables = SynonymTables::read(config_.synonyms);
-    labels_ = Vocabulary(std::move(tables.labels));
-    relations_ = Vocabulary(std::move(tables.relations));
-  }
   const auto make = [&]<class I>(Hosted<I>& place, const std::optional<ComponentConfig>& part, const Inputs* inputs) {
     if (!part) return;
     seed_for(config_.seed, part->pointer);
@@ -80,9 +77,15 @@ void RetrievalModel::fit(const FitData& data) {
   image_encoder_.call("fit", [](ImageEncoder& encoder) { encoder.fit({}); });
   seed_for(config_.seed, "fit/text");
   text_encoder_.call("fit", [&](TextEncoder& encoder) { encoder.fit(data.captions); });
+  if (!config_.synonyms.empty()) {
+    SynonymTables tables = SynonymTables::read(config_.synonyms);
+    labels_ = Vocabulary(std::move(tables.labels));
+    relations_ = Vocabulary(std::move(tables.relations));
+  }
   labels_.fit(data.graph_names.labels);
   relations_.fit(data.graph_names.relations);
   assemble();
+  if (label_embedding_ && config_.label_embedding == LabelRows::encoded) encode_labels();
   for (const Part& part : parts_) {
     if (part.component == &image_encoder_.get() || part.component == &text_encoder_.get()) continue;
     seed_for(config_.seed, "fit/" + part.name);
@@ -136,10 +139,9 @@ void RetrievalModel::assemble() {
   inputs.label_count = labels_.size();
   inputs.relation_count = relations_.size();
   if (graphs_[0] || graphs_[1]) {
-    seed_for(config_.seed, "label_embedding");
-    torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(labels_.size(), config_.label_dim).padding_idx(0));
-    inputs.label_embedding = embedding.ptr();
-    root->add("label_embedding", embedding.ptr());
+    label_embedding_ = make_label_embedding();
+    inputs.label_embedding = label_embedding_;
+    root->add("label_embedding", label_embedding_);
   }
 
   parts_.clear();
@@ -201,6 +203,53 @@ void RetrievalModel::assemble() {
   }
   apply_freezing();
   root_->to(device_);
+}
+
+std::shared_ptr<torch::nn::EmbeddingImpl> RetrievalModel::make_label_embedding() const {
+  if (config_.label_embedding == LabelRows::encoded) {
+    const int64_t width = text_encoder_.get().outputs().global;
+    if (width == 0)
+      throw InputError(
+          fmt::format("/model/label_embedding: is \"encoded\", but {} makes no `global`; set it to \"random\"",
+                      text_encoder_.ref().where()));
+    if (width != config_.label_dim)
+      throw InputError(
+          fmt::format("/model/label_dim: is {}, but with /model/label_embedding \"encoded\" labels are as "
+                      "wide as the `global` of {}, {}; set /model/label_dim to {}",
+                      config_.label_dim, text_encoder_.ref().where(), width, width));
+  }
+  seed_for(config_.seed, "label_embedding");
+  return torch::nn::Embedding(torch::nn::EmbeddingOptions(labels_.size(), config_.label_dim).padding_idx(0)).ptr();
+}
+
+/// A label is encoded as it stands, without a prompt around it: in an encoder that takes means over words, a prompt's
+/// words would make all rows alike, and labels of detectors ("dark green rough") are no things that a satellite shows.
+/// Each row gets root mean square 1, as the normal numbers that it replaces have it: graph encoders add a node's
+/// features to it, and the balance of the two should not hang on the text encoder's units.
+void RetrievalModel::encode_labels() {
+  const at::NoGradGuard no_gradients;
+  TextEncoder& encoder = text_encoder_.get();
+  const bool was_training = encoder.is_training();
+  encoder.eval();
+  const std::vector<std::string>& names = labels_.names();
+  const int64_t width = config_.label_dim;
+  int64_t row = labels_.size() - static_cast<int64_t>(names.size());
+  for (size_t begin = 0; begin < names.size();) {
+    const size_t end = std::min(names.size(), begin + static_cast<size_t>(config_.eval.batch_size));
+    std::vector<std::vector<int64_t>> tokens;
+    for (; begin < end; ++begin)
+      tokens.push_back(text_encoder_.call("tokenize", [&](TextEncoder& text) { return text.tokenize(names[begin]); }));
+    std::vector<const std::vector<int64_t>*> batch;
+    for (const std::vector<int64_t>& ids : tokens) batch.push_back(&ids);
+    const TokenBatch padded = to_device(pad_texts(batch), device_);
+    const Representation made = text_encoder_.call("forward", [&](TextEncoder& text) { return text.forward(padded); });
+    const auto count = static_cast<int64_t>(batch.size());
+    check_output(text_encoder_.ref(), "global", made.global, {count, width}, true, Finite::required);
+    label_embedding_->weight.slice(0, row, row + count)
+        .copy_(l2_normalize(made.global) * std::sqrt(static_cast<double>(width)));
+    row += count;
+  }
+  encoder.train(was_training);
 }
 
 void RetrievalModel::check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const {

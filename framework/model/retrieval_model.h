@@ -43,6 +43,7 @@ class RetrievalModel {
   /// @throws InputError naming both components where a stage needs what nobody makes (at fit or restore).
   RetrievalModel(const Config& config, PluginHost& plugins);
 
+  /// Reads the synonym table of the config, which then travels in `extra_states`.
   void fit(const FitData& data);
   void restore(const ExtraStates& states);
   ExtraStates extra_states() const;
@@ -108,6 +109,8 @@ class RetrievalModel {
   const SideConfig& side_config(Side side) const { return side == Side::image ? config_.image : config_.text; }
   Inputs base_inputs(Side side) const;
   void assemble();
+  std::shared_ptr<torch::nn::EmbeddingImpl> make_label_embedding() const;
+  void encode_labels();
   void check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const;
   void apply_freezing();
   Representation checked_encoder_output(Side side, Representation output, int64_t batch);
@@ -130,6 +133,7 @@ class RetrievalModel {
   Hosted<Interaction> interaction_;
   std::vector<Hosted<Loss>> losses_;
   Vocabulary labels_, relations_;
+  std::shared_ptr<torch::nn::EmbeddingImpl> label_embedding_;  ///< null without graphs
   Parts reads_;
   Widths widths_[2];
 

@@ -10,6 +10,7 @@
 #include "framework/data/image.h"
 #include "framework/data/prefetch.h"
 #include "framework/io/json.h"
+#include "framework/model/token_batch.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -278,20 +279,9 @@ void SplitInputs::prepare_texts() {
 }
 
 TokenBatch SplitInputs::token_batch(std::span<const int64_t> texts) const {
-  int64_t length = 1;
-  for (const int64_t text : texts)
-    length = std::max(length, static_cast<int64_t>(text_tokens_[static_cast<size_t>(text)].size()));
-  TokenBatch out;
-  out.ids = at::zeros({static_cast<int64_t>(texts.size()), length}, at::kLong);
-  out.lengths = at::empty({static_cast<int64_t>(texts.size())}, at::kLong);
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<int64_t>& tokens = text_tokens_[static_cast<size_t>(texts[i])];
-    std::copy(tokens.begin(), tokens.end(), out.ids.data_ptr<int64_t>() + static_cast<int64_t>(i) * length);
-    out.lengths.data_ptr<int64_t>()[i] = static_cast<int64_t>(tokens.size());
-  }
-  out.ids = out.ids.to(model_.device());
-  out.lengths = out.lengths.to(model_.device());
-  return out;
+  std::vector<const std::vector<int64_t>*> batch;
+  for (const int64_t text : texts) batch.push_back(&text_tokens_[static_cast<size_t>(text)]);
+  return to_device(pad_texts(batch), model_.device());
 }
 
 Representation SplitInputs::encode_images(std::span<const int64_t> images, const at::Tensor& pixels) {

@@ -2,6 +2,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "framework/train/checkpoint.h"
@@ -182,6 +183,198 @@ TEST_F(Graphs, SynonymsShareAnIdAndUnseenNamesAreUnknown) {
   restored.load_state(vocabulary.state());
   EXPECT_EQ(restored.id("aircraft"), 2);
   EXPECT_EQ(restored.size(), 4);
+}
+
+/// Captions say "airplane" where detections say "plane".
+class SynonymTable : public ModelTest {
+ protected:
+  void SetUp() override {
+    ModelTest::SetUp();
+    write_text(folder_.path() / "data" / "train_caps.txt",
+               "an airplane here\nred\ngreen grass\na green\nblue water\nsea\nyellow sand\nbeach\n");
+    write_text(folder_.path() / "synonyms.json", R"({"labels": {"plane": ["airplane", "aircraft"]}})");
+  }
+
+  std::vector<std::string> overrides() const {
+    std::vector<std::string> out = with_graphs;
+    out.push_back("model.synonyms=" + (folder_.path() / "synonyms.json").string());
+    return out;
+  }
+
+  /// Ids of the plane of image 1 and of the "airplane" of caption 0.
+  static std::pair<int64_t, int64_t> ids(const RetrievalModel& model, Fitted& fitted) {
+    const auto id = [&](Side side, const std::string& label) {
+      Graph graph;
+      graph.features = Matrix<float>(1, 2);
+      graph.adjacency = Matrix<float>(1, 1);
+      graph.labels = {label};
+      const Graph* one[] = {&graph};
+      return model.collate(side, one).labels[0][0].item<int64_t>();
+    };
+    const std::vector<int64_t> image{1}, caption{0};
+    // What the fitted model's own graphs say is what graphs made by hand say.
+    EXPECT_EQ(fitted.inputs.graphs(Side::image, image).labels[0][0].item<int64_t>(), id(Side::image, "plane"));
+    EXPECT_EQ(fitted.inputs.graphs(Side::text, caption).labels[0][1].item<int64_t>(), id(Side::text, "airplane"));
+    return {id(Side::image, "plane"), id(Side::text, "airplane")};
+  }
+};
+
+TEST_F(SynonymTable, GivesAnAirplaneOfACaptionTheIdOfAPlaneOfAnImage) {
+  Fitted fitted(load(overrides()), "train"), without(load(with_graphs), "train");
+  const auto [plane, airplane] = ids(fitted.model, fitted);
+  EXPECT_GT(plane, Vocabulary::unknown);
+  EXPECT_EQ(plane, airplane);
+  // Counted together: one row less in the embedding.
+  EXPECT_EQ(fitted.model.state().at("label_embedding.weight").size(0),
+            without.model.state().at("label_embedding.weight").size(0) - 1);
+  const auto [other_plane, other_airplane] = ids(without.model, without);
+  EXPECT_NE(other_plane, other_airplane);
+}
+
+TEST_F(SynonymTable, TravelsInTheCheckpointAndIsNotReadAgain) {
+  Fitted fitted(load(overrides()), "train");
+  const ExtraStates states = fitted.model.extra_states();
+  std::filesystem::remove(folder_.path() / "synonyms.json");
+  LoadedConfig loaded = load(overrides());
+  RetrievalModel restored(loaded.config, *loaded.plugins);
+  restored.restore(states);
+  EXPECT_EQ(ids(restored, fitted), ids(fitted.model, fitted));
+}
+
+class TableFile : public ::testing::Test {
+ protected:
+  std::string refusal(const std::string& text) {
+    write_text(folder_.path() / "table.json", text);
+    return message_of([&] { SynonymTables::read(folder_.path() / "table.json"); });
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(TableFile, RefusesAChain) {
+  EXPECT_NE(refusal(R"({"labels": {"vehicle": ["car"], "car": ["automobile"]}})")
+                .find("/labels/car: \"car\" is a key here and a word of \"vehicle\" too"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"({"labels": {"car": ["automobile"], "vehicle": ["car"]}})")
+                .find("/labels/vehicle: \"car\" is a word of \"vehicle\" here and a key too"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"({"labels": {"car": ["car"]}})").find("\"car\""), std::string::npos);
+}
+
+TEST_F(TableFile, RefusesAWordUnderTwoKeysAndWhatIsNoTable) {
+  EXPECT_NE(refusal(R"({"relations": {"in": ["inside"], "on": ["inside"]}})")
+                .find("/relations/on: \"inside\" is a word of \"on\" here and a word of \"in\" too"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"({"label": {}})").find("/label: is no table"), std::string::npos);
+  EXPECT_NE(refusal(R"({"labels": {"car": [1]}})").find("/labels/car: holds 1, expected words"), std::string::npos);
+  EXPECT_EQ(refusal(R"({"labels": {"in": ["inside"]}, "relations": {"in": ["inside"]}})"), "");
+}
+
+/// No chain and no name twice: `read` would throw.
+TEST(ShippedSynonyms, BringDetectorsAndCaptionsTogether) {
+  const SynonymTables tables = SynonymTables::read(ORBWEAVER_SOURCE_DIR "/configs/vocabulary/remote_sensing.json");
+  const Vocabulary labels(tables.labels);
+  for (const auto& [word, name] : {std::pair("airplane", "plane"),
+                                   {"aeroplane", "plane"},
+                                   {"aircraft", "plane"},
+                                   {"plane", "plane"},
+                                   {"storage-tank", "storage tank"},
+                                   {"tank", "storage tank"},
+                                   {"baseball-diamond", "baseball field"},
+                                   {"basketball-court", "basketball court"},
+                                   {"soccer-ball-field", "football field"},
+                                   {"small-vehicle", "car"},
+                                   {"large-vehicle", "truck"},
+                                   {"sea", "ocean"},
+                                   {"wood", "forest"},
+                                   {"lake", "lake"},
+                                   {"river", "river"},
+                                   {"vehicle", "vehicle"},
+                                   {"pool", "pool"}})
+    EXPECT_EQ(labels.canonical(word), name);
+  EXPECT_EQ(Vocabulary(tables.relations).canonical("inside"), "in");
+}
+
+TEST(ShippedSynonyms, KnowEveryClassOfDotaWithHyphenAndWithBlank) {
+  const Vocabulary labels(SynonymTables::read(ORBWEAVER_SOURCE_DIR "/configs/vocabulary/remote_sensing.json").labels);
+  for (std::string name :
+       {"plane", "ship", "storage-tank", "baseball-diamond", "tennis-court", "basketball-court", "ground-track-field",
+        "harbor", "bridge", "large-vehicle", "small-vehicle", "helicopter", "roundabout", "soccer-ball-field",
+        "swimming-pool", "container-crane", "airport", "helipad"}) {
+    const std::string hyphens(labels.canonical(name));
+    EXPECT_EQ(hyphens.find('-'), std::string::npos) << name;
+    std::replace(name.begin(), name.end(), '-', ' ');
+    EXPECT_EQ(labels.canonical(name), hyphens);
+  }
+}
+
+/// The text encoder "length" gives each label's `global`, 3 wide.
+class EncodedLabels : public ModelTest {
+ protected:
+  static std::vector<std::string> overrides(const char* rows, int64_t width = 3) {
+    std::vector<std::string> out = with_graphs;
+    out.back() = "model.label_dim=" + std::to_string(width);
+    out.push_back(std::string("model.label_embedding=") + rows);
+    return out;
+  }
+  static at::Tensor rows(const RetrievalModel& model) { return model.state().at("label_embedding.weight").detach(); }
+};
+
+TEST_F(EncodedLabels, StartAsTheTextEncodersGlobalOfTheLabelAtTheSizeOfRandomOnes) {
+  Fitted encoded(load(overrides("encoded")), "train"), random(load(overrides("random")), "train");
+  std::vector<std::string> names;
+  const Value state = parse_json(encoded.model.extra_states().at("labels"), "labels");
+  for (const Value& name : state.at("names").as_list()) names.push_back(name.as_string());
+  ASSERT_GT(names.size(), 5u);
+  const at::Tensor made = rows(encoded.model);
+  ASSERT_EQ(made.size(0), static_cast<int64_t>(names.size()) + 2);
+  // Padding and unknown.
+  EXPECT_TRUE(made.slice(0, 0, 2).equal(rows(random.model).slice(0, 0, 2)));
+  EXPECT_TRUE(made[0].equal(at::zeros({3})));
+  encoded.model.train(false);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::vector<int64_t> ids = encoded.model.text_encoder().get().tokenize(names[i]);
+    const at::Tensor global =
+        encoded.model.encode_texts({at::tensor(ids).unsqueeze(0), at::tensor({static_cast<int64_t>(ids.size())})})
+            .global[0]
+            .detach();
+    const at::Tensor row = made[static_cast<int64_t>(i) + 2];
+    EXPECT_TRUE(at::allclose(row, global * (std::sqrt(3.0) / global.norm().item<double>()), 1e-5, 1e-6)) << names[i];
+    EXPECT_NEAR(row.square().mean().item<double>(), 1, 1e-5);
+  }
+}
+
+TEST_F(EncodedLabels, AreTheSameForTheSameSeedStayTrainableAndLeaveTheEncoderInItsMode) {
+  Fitted a(load(overrides("encoded")), "train"), b(load(overrides("encoded")), "train");
+  EXPECT_EQ(hash_tensors(a.model.state()), hash_tensors(b.model.state()));
+  EXPECT_TRUE(a.model.state().at("label_embedding.weight").requires_grad());
+  EXPECT_TRUE(a.model.state().at("label_embedding.weight").is_leaf());
+  for (const char* freeze : {"false", "true"}) {
+    std::vector<std::string> settings = overrides("encoded");
+    settings.push_back(std::string("model.text.encoder.freeze=") + freeze);
+    LoadedConfig loaded = load(settings);
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    FitData fit;
+    fit.graph_names.labels["tree"] = 1;
+    model.fit(fit);
+    EXPECT_EQ(model.text_encoder().get().is_training(), std::string(freeze) == "false");
+  }
+}
+
+TEST_F(EncodedLabels, OfARestoredModelComeFromTheCheckpointAlone) {
+  Fitted fitted(load(overrides("encoded")), "train"), random(load(overrides("random")), "train");
+  LoadedConfig loaded = load(overrides("encoded"));
+  RetrievalModel model(loaded.config, *loaded.plugins);
+  model.restore(fitted.model.extra_states());
+  EXPECT_TRUE(rows(model).equal(rows(random.model)));  // nothing was encoded
+  model.load_state(fitted.model.state(), "checkpoint");
+  EXPECT_TRUE(rows(model).equal(rows(fitted.model)));
+}
+
+TEST_F(EncodedLabels, OfAnotherWidthThanTheEncodersAreRefusedNamingBoth) {
+  const std::string text = message_of([&] { Fitted fitted(load(overrides("encoded", 5)), "train"); });
+  EXPECT_NE(text.find("/model/label_dim: is 5, but"), std::string::npos) << text;
+  EXPECT_NE(text.find("text_encoder length"), std::string::npos) << text;
+  EXPECT_NE(text.find("set /model/label_dim to 3"), std::string::npos) << text;
 }
 
 class Shortlist : public ModelTest {
