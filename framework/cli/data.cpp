@@ -9,11 +9,16 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "framework/cli/command.h"
 #include "framework/data/check.h"
 #include "framework/data/stats.h"
 #include "framework/data/synth.h"
+#include "framework/plugin/hosted.h"
+#include "framework/plugin/settings.h"
+#include "orbweaver/error.h"
 
 namespace orbweaver {
 namespace fs = std::filesystem;
@@ -27,8 +32,16 @@ struct DatasetOptions {
   std::string format = "auto";
 };
 
+/// The builder of the captions' graphs in `data stats`.
+struct GraphBuilderOptions {
+  std::string id;
+  std::vector<std::string> set, plugins;
+  std::vector<fs::path> plugin_folders;
+};
+
 struct DataOptions {
   DatasetOptions first, second;
+  GraphBuilderOptions graph;
   SynthOptions synth;
   int threads = default_threads();
   bool json = false;
@@ -71,10 +84,40 @@ void check(const DataOptions& options, CommandContext& context) {
   if (!report.clean()) context.exit_code = exit_failed;
 }
 
+/// A builder that serves captions.
+Hosted<GraphBuilder> make_builder(const GraphBuilderOptions& options) {
+  PluginHost::Options folders;
+  for (const fs::path& folder : options.plugin_folders) {
+    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
+    folders.search_paths.push_back(fs::absolute(folder));
+  }
+  PluginHost host(std::move(folders));
+  for (const std::string& plugin : options.plugins) host.load(plugin);
+  const Value params = read_settings("--graph-set", options.set, host.find(GraphBuilder::kind, options.id).parameters);
+  Hosted<GraphBuilder> builder =
+      create<GraphBuilder>(host, options.id, params, nullptr, fmt::format("--graph {}", options.id));
+  if (!builder.call("serves", [](GraphBuilder& made) { return made.serves(Side::text); }))
+    throw InputError(
+        fmt::format("--graph {}: makes no graphs of captions; give a builder that does, such as erg", options.id));
+  return builder;
+}
+
 Value make_stats(const DataOptions& options) {
+  Hosted<GraphBuilder> builder;  // made first: a wrong one is told before every image is decoded
+  if (!options.graph.id.empty()) builder = make_builder(options.graph);
   const Dataset dataset = load(options.first);
-  Progress progress("stats", image_count(dataset), "images");
-  return dataset_stats(dataset, options.threads, shown_by(progress));
+  Value figures;
+  {
+    Progress progress("stats", image_count(dataset), "images");
+    figures = dataset_stats(dataset, options.threads, shown_by(progress));
+  }
+  if (!builder) return figures;
+  const auto captions = dataset.train.captions.size() + dataset.val.captions.size() + dataset.test.captions.size();
+  Progress progress("graphs", static_cast<int64_t>(captions), "captions");
+  add_graph_stats(
+      figures, dataset, options.graph.id, [&](const Caption& caption) { return build_graph(builder, caption); },
+      shown_by(progress));
+  return figures;
 }
 
 void stats(const DataOptions& options) {
@@ -112,6 +155,25 @@ void synth(DataOptions& options) {
 void add_common_options(CLI::App* command, DataOptions& options) {
   command->add_option("--threads", options.threads, "Worker threads")->check(CLI::Range(1, 256))->capture_default_str();
   command->add_flag("--json", options.json, "Print JSON");
+}
+
+void add_graph_options(CLI::App* command, GraphBuilderOptions& options) {
+  CLI::Option* graph =
+      command->add_option("--graph", options.id, "Graph builder that makes a graph of each caption")->type_name("ID");
+  command->add_option("--graph-set", options.set, "Parameter NAME=VALUE of the builder (repeatable)")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->needs(graph);
+  command
+      ->add_option("--plugin", options.plugins,
+                   "Plugin that the builder is in, where its name is not the builder's id (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->needs(graph);
+  command->add_option("--plugin-path", options.plugin_folders, "Search this folder for plugins first (repeatable)")
+      ->type_name("DIR")
+      ->allow_extra_args(false)
+      ->needs(graph);
 }
 
 void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::string& suffix,
@@ -153,8 +215,14 @@ void add_data_command(CLI::App& app, CommandContext& context) {
       ->required()
       ->type_name("DATASET");
   add_dataset_options(stats_command, options->first, "", "A");
+  add_graph_options(stats_command, options->graph);
   add_common_options(stats_command, *options);
-  stats_command->footer("Example:\n  orbweaver data stats datasets/rsicd --json");
+  stats_command->footer(
+      "With --graph also what the builder reads in the captions: entities, relations, and the share of relations that\n"
+      "no name fits (\"other\"). Triples that the dataset has for a caption go to the builder, as in training.\n"
+      "Examples:\n"
+      "  orbweaver data stats datasets/rsicd --json\n"
+      "  orbweaver data stats datasets/rsicd --graph erg");
   stats_command->callback([options] { stats(*options); });
 
   CLI::App* synth_command =

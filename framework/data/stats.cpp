@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
@@ -43,10 +45,11 @@ Value summary(std::vector<int64_t> values) {
   return out;
 }
 
-/// {name: count}, most frequent first.
-Value ranking(const std::map<std::string, int64_t>& counts) {
+/// {name: count}, most frequent first, at most `most` of them.
+Value ranking(const std::map<std::string, int64_t>& counts, size_t most = SIZE_MAX) {
   std::vector<std::pair<std::string, int64_t>> list(counts.begin(), counts.end());
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  if (list.size() > most) list.resize(most);
   Value out = Value::object();
   for (const auto& [name, count] : list) out.as_object().emplace_back(name, count);
   return out;
@@ -101,6 +104,57 @@ Value triple_figures(const Split& split, const TripleTable& table) {
   return out;
 }
 
+/// Figures of the graphs of captions, each as often as its caption stands in the split.
+class GraphFigures {
+ public:
+  void add(const Graph& graph) {
+    with_entities_ += graph.size() > 0;
+    entities_.push_back(graph.size());
+    relations_.push_back(static_cast<int64_t>(graph.relations.size()));
+    for (const std::string& label : graph.labels) ++labels_[label];
+    for (const Relation& relation : graph.relations) {
+      ++names_[relation.name];
+      if (relation.name != "other") continue;
+      const auto label = [&](int64_t node) { return graph.labels[static_cast<size_t>(node)]; };
+      ++other_pairs_[label(relation.source) + " -> " + label(relation.target)];
+    }
+  }
+
+  Value value() const {
+    const auto captions = static_cast<int64_t>(entities_.size());
+    int64_t relations = 0;
+    for (const int64_t count : relations_) relations += count;
+    const auto other = names_.find("other");
+    Value out;
+    out["captions_with_entities"] = with_entities_;
+    out["share_with_entities"] = share(with_entities_, captions);
+    out["entities_per_caption"] = summary(entities_);
+    out["relations_per_caption"] = summary(relations_);
+    out["share_other"] = share(other == names_.end() ? 0 : other->second, relations);
+    out["other_pairs"] = ranking(other_pairs_, 10);
+    out["relations"] = ranking(names_);
+    out["distinct_labels"] = static_cast<int64_t>(labels_.size());
+    out["labels"] = ranking(labels_, 50);
+    return out;
+  }
+
+ private:
+  /// Null of nothing.
+  static Value share(int64_t part, int64_t whole) {
+    return whole > 0 ? Value(static_cast<double>(part) / static_cast<double>(whole)) : Value();
+  }
+
+  int64_t with_entities_ = 0;
+  std::vector<int64_t> entities_, relations_;
+  std::map<std::string, int64_t> labels_, names_, other_pairs_;
+};
+
+Caption caption_of(const std::string& text, const TripleTable& table) {
+  const auto found = table.find(text);
+  if (found == table.end()) return {text, {}, false};
+  return {text, found->second, true};
+}
+
 /// Sizes by frequency ("224 x 224": 1093) and the number of images without one.
 class ImageSizes {
  public:
@@ -152,9 +206,7 @@ Value vocabulary_figures(const Split& split) {
   out["words"] = static_cast<int64_t>(counts.size());
   out["words_seen_5_times"] =
       static_cast<int64_t>(std::count_if(counts.begin(), counts.end(), [](const auto& c) { return c.second >= 5; }));
-  Value::Object top = ranking(counts).as_object();
-  if (top.size() > 20) top.resize(20);
-  out["most_frequent"] = Value(std::move(top));
+  out["most_frequent"] = ranking(counts, 20);
   return out;
 }
 
@@ -167,11 +219,27 @@ std::string range_text(const Value& summary) {
                      summary.at("mean").as_double(), summary.at("median").as_int());
 }
 
-std::string top_text(const Value& counts, size_t most) {
+/// @param rest  whether to say how many more there are
+std::string top_text(const Value& counts, size_t most, bool rest = true) {
   std::string text;
   for (size_t i = 0; i < std::min(most, counts.as_object().size()); ++i)
     text += fmt::format("{}{} ({})", i ? ", " : "", counts.as_object()[i].first, counts.as_object()[i].second.as_int());
-  if (counts.as_object().size() > most) text += fmt::format(", and {} more", counts.as_object().size() - most);
+  if (rest && counts.as_object().size() > most) text += fmt::format(", and {} more", counts.as_object().size() - most);
+  return text;
+}
+
+std::string graphs_text(const Value& graphs) {
+  std::string text =
+      fmt::format("  caption entities    {}; {:.1f}% of captions have one\n",
+                  range_text(graphs.at("entities_per_caption")), 100 * graphs.at("share_with_entities").as_double());
+  text += fmt::format("  caption labels      {} distinct{}\n", graphs.at("distinct_labels").as_int(),
+                      graphs.at("labels").as_object().empty() ? "" : ": " + top_text(graphs.at("labels"), 15, false));
+  text += fmt::format("  caption relations   {}\n", range_text(graphs.at("relations_per_caption")));
+  if (graphs.at("relations").as_object().empty()) return text;
+  text += fmt::format("  relation names      {}\n", top_text(graphs.at("relations"), 20));
+  text += fmt::format("  called \"other\"      {:.1f}% of relations\n", 100 * graphs.at("share_other").as_double());
+  if (!graphs.at("other_pairs").as_object().empty())
+    text += fmt::format("  most often between  {}\n", top_text(graphs.at("other_pairs"), 10));
   return text;
 }
 
@@ -198,6 +266,8 @@ std::string split_text(const std::string& name, const Value& split) {
       text += ", per caption " + range_text(triples.at("triples_per_caption"));
     text += "\n";
   }
+  if (const Value* graphs = split.find("graphs"); graphs && split.at("captions").as_int() > 0)
+    text += graphs_text(*graphs);
   return text;
 }
 
@@ -227,9 +297,27 @@ Value dataset_stats(const Dataset& dataset, int threads, const ProgressFunction&
   return out;
 }
 
+void add_graph_stats(Value& stats, const Dataset& dataset, const std::string& builder, const CaptionGraph& build,
+                     const ProgressFunction& progress) {
+  stats["graph_builder"] = builder;
+  const std::array splits{&dataset.train, &dataset.val, &dataset.test};
+  int64_t done = 0, total = 0;
+  for (const Split* split : splits) total += static_cast<int64_t>(split->captions.size());
+  for (const Split* split : splits) {
+    GraphFigures figures;
+    for (const CaptionRecord& caption : split->captions) {
+      figures.add(build(caption_of(caption.text, dataset.triples)));
+      if (progress) progress(++done, total);
+    }
+    stats["splits"][split->name]["graphs"] = figures.value();
+  }
+}
+
 std::string stats_text(const Value& stats) {
   std::string text =
       fmt::format("{}, validation split {}\n", stats.at("name").as_string(), stats.at("validation").as_string());
+  if (const Value* builder = stats.find("graph_builder"))
+    text += fmt::format("graphs of captions by {}\n", builder->as_string());
   for (const auto& [name, split] : stats.at("splits").as_object()) text += split_text(name, split);
   const Value& vocabulary = stats.at("vocabulary");
   text += fmt::format("vocabulary of train: {} words, {} of them seen 5 times or more\n",

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "framework/data/check.h"
 #include "framework/data/fingerprint.h"
@@ -150,6 +152,53 @@ TEST_F(CheckTest, StatsCountWhatIsThere) {
   EXPECT_EQ(stats.at("vocabulary").at("words").as_int(), 7);  // a plane the plane's two long wings
   EXPECT_EQ(stats.at("vocabulary").at("words_seen_5_times").as_int(), 0);
   EXPECT_NE(stats_text(stats).find("train: 1 images, 2 captions"), std::string::npos);
+}
+
+/// Each word of a caption is a node; triples, where the dataset has some, its relations.
+Graph words_as_nodes(const Caption& caption) {
+  Graph graph;
+  std::istringstream words(caption.text);
+  for (std::string word; words >> word;)
+    if (word != ".") graph.labels.push_back(word);
+  for (const Triple& triple : caption.triples) {
+    const auto node = [&](const std::string& label) {
+      return static_cast<int64_t>(std::find(graph.labels.begin(), graph.labels.end(), label) - graph.labels.begin());
+    };
+    graph.relations.push_back({node(triple.subject), node(triple.object), triple.relation});
+  }
+  graph.features = Matrix<float>(static_cast<int64_t>(graph.labels.size()), 1);
+  return graph;
+}
+
+TEST_F(CheckTest, StatsOfCaptionGraphsCountEveryCaptionAndTheShareOfOther) {
+  dataset("a", 1, 2, 3);
+  write("a/train_caps.txt", "plane runway .\nplane runway .\nplane tree grass .\n.\n");
+  write("a/triples.jsonl",
+        R"({"text": "plane runway .", "triples": [["plane", "on", "runway"]]})"
+        "\n"
+        R"({"text": "plane tree grass .", "triples": [["tree", "other", "grass"], ["plane", "near", "tree"]]})"
+        "\n");
+  const Dataset data = load("a");
+  Value stats = dataset_stats(data, 2);
+  EXPECT_FALSE(stats.at("splits").at("train").find("graphs"));
+  int64_t last = 0, total = 0;
+  add_graph_stats(stats, data, "words", words_as_nodes, [&](int64_t done, int64_t all) { last = done, total = all; });
+  EXPECT_EQ(last, total);
+  EXPECT_EQ(total, 8);  // 4 of train, 2 of each other split
+  const Value& graphs = stats.at("splits").at("train").at("graphs");
+  EXPECT_EQ(graphs.at("captions_with_entities").as_int(), 3);
+  EXPECT_EQ(graphs.at("share_with_entities").as_double(), 0.75);
+  EXPECT_EQ(graphs.at("entities_per_caption").at("mean").as_double(), 1.75);
+  EXPECT_EQ(graphs.at("relations_per_caption").at("mean").as_double(), 1);
+  EXPECT_EQ(graphs.at("share_other").as_double(), 0.25);
+  EXPECT_EQ(graphs.at("relations").as_object().front().first, "on");
+  EXPECT_EQ(graphs.at("other_pairs").at("tree -> grass").as_int(), 1);
+  EXPECT_EQ(graphs.at("labels").as_object().front().first, "plane");
+  EXPECT_EQ(graphs.at("distinct_labels").as_int(), 4);
+  const std::string text = stats_text(stats);
+  EXPECT_NE(text.find("graphs of captions by words\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("75.0% of captions have one"), std::string::npos) << text;
+  EXPECT_NE(text.find("25.0% of relations"), std::string::npos) << text;
 }
 
 TEST(RsicdAndRsitmd, ShareTheAirportThatOneTrainsOnAndTheOtherTests) {

@@ -1,0 +1,63 @@
+// Figures of a dataset as a user sees them.
+#include <algorithm>
+
+#include "command.h"
+#include "framework/io/json.h"
+
+namespace orbweaver::testing {
+namespace {
+
+class StatsCommand : public CommandTest {
+ protected:
+  static std::string data() { return (shared_ / "data").string(); }
+};
+
+TEST_F(StatsCommand, ReadsTheGraphsOfCaptionsWhereABuilderIsNamed) {
+  Command plain = run({"data", "stats", data(), "--json"});
+  ASSERT_EQ(plain.wait(), 0) << plain.err();
+  EXPECT_FALSE(parse_json(plain.out(), "stats").at("splits").at("train").find("graphs"));
+
+  Command command = run({"data", "stats", data(), "--graph", "erg", "--json"});
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  const Value stats = parse_json(command.out(), "stats");
+  EXPECT_EQ(stats.at("graph_builder").as_string(), "erg");
+  for (const char* split : {"train", "val", "test"}) {
+    const Value& graphs = stats.at("splits").at(split).at("graphs");
+    EXPECT_EQ(graphs.at("share_with_entities").as_double(), 1) << split;
+    EXPECT_GT(graphs.at("relations_per_caption").at("mean").as_double(), 0) << split;
+    EXPECT_LT(graphs.at("share_other").as_double(), 0.1) << split;
+  }
+
+  Command text = run({"data", "stats", data(), "--graph", "erg", "--graph-set", "use_given_triples=false"});
+  ASSERT_EQ(text.wait(), 0) << text.err();
+  for (const char* part : {"graphs of captions by erg\n", "  caption entities ", "  caption labels ",
+                           "  relation names ", "  called \"other\" "})
+    EXPECT_NE(text.out().find(part), std::string::npos) << part << text.out();
+}
+
+TEST_F(StatsCommand, AnswersWrongInputWithStatus2AndOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"--graph", "sog"}, "--graph sog: makes no graphs of captions"},
+      {{"--graph", "egr"}, "did you mean \"erg\"?"},
+      {{"--graph", "erg", "--graph-set", "max_node=3"}, "did you mean \"max_nodes\"?"},
+      {{"--graph-set", "max_nodes=3"}, "--graph"}};
+  for (const auto& [more, message] : cases) {
+    std::vector<std::string> arguments{"data", "stats", data()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Command command = run(arguments);
+    EXPECT_EQ(command.wait(), 2);
+    const std::string errors = command.err();
+    EXPECT_NE(errors.find(message), std::string::npos) << errors;
+    EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
+    EXPECT_EQ(command.out(), "");
+  }
+}
+
+TEST_F(StatsCommand, ShowsAnExampleInItsHelp) {
+  Command command = run({"data", "stats", "--help"});
+  EXPECT_EQ(command.wait(), 0);
+  EXPECT_NE(command.out().find("orbweaver data stats datasets/rsicd --graph erg"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace orbweaver::testing
