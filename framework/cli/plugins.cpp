@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/plugin/hosted.h"
 #include "framework/plugin/plugin_host.h"
 #include "orbweaver/error.h"
 
@@ -121,10 +122,25 @@ Described find_component(const PluginHost& host, const std::string& name) {
       near.empty() ? fmt::format("known are {}", fmt::join(known, ", ")) : fmt::format("did you mean \"{}\"?", near)));
 }
 
-/// Where a component of that kind stands in a config.
-std::string place_of(const std::string& kind) {
+/// Whether a graph builder with its default parameters makes graphs of that side; not known of one that needs some.
+bool serves(const Component& component, Side side) {
+  PluginHost host;
+  host.load(PluginHost::plugin_of(component).file.string());
+  try {
+    const Hosted<GraphBuilder> builder = create<GraphBuilder>(host, component.id, Value::object(), nullptr, "");
+    return builder.call("serves", [side](GraphBuilder& made) { return made.serves(side); });
+  } catch (const InputError&) {
+    return false;
+  }
+}
+
+/// Where a component stands in a config.
+std::string place_of(const Component& component) {
+  const std::string& kind = component.kind;
   if (kind == "detector") return "/model/image/detector";
-  if (kind == "graph_builder") return "/model/image/graph";
+  if (kind == "graph_builder")
+    return serves(component, Side::text) && !serves(component, Side::image) ? "/model/text/graph"
+                                                                            : "/model/image/graph";
   if (kind == "image_encoder") return "/model/image/encoder";
   if (kind == "text_encoder") return "/model/text/encoder";
   if (kind == "graph_encoder") return "/model/image/graph_encoder";
@@ -213,7 +229,7 @@ void describe_component(const PluginsOptions& options) {
     value["plugin"]["version"] = plugin->manifest.version;
     value["plugin"]["file"] = plugin->file.string();
     value["parameters"] = schema_value(component->parameters);
-    value["example"]["pointer"] = place_of(component->kind);
+    value["example"]["pointer"] = place_of(*component);
     value["example"]["value"] = example;
     return print_json(value);
   }
@@ -224,7 +240,7 @@ void describe_component(const PluginsOptions& options) {
   else
     fmt::print("Parameters:\n");
   print_schema(component->parameters, "");
-  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(component->kind), brief(example, 1000));
+  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(*component), brief(example, 1000));
   if (plugin->stem != component->id) fmt::print("with \"{}\" in its \"plugins\"\n", plugin->stem);
 }
 

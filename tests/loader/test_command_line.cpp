@@ -116,6 +116,12 @@ TEST(PluginsDescribe, PrintsTypesBoundsDefaultsAndAnExample) {
   EXPECT_EQ(value.at("example").at("value").at("use"), Value("radius"));
 }
 
+TEST(PluginsDescribe, PutsABuilderOfCaptionGraphsOnTheTextSide) {
+  const Outcome outcome = run("plugins describe graph_builder/erg --json");
+  EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  EXPECT_EQ(parse_json(outcome.output, "plugins describe").at("example").at("pointer"), Value("/model/text/graph"));
+}
+
 TEST(PluginsDescribe, SuggestsTheNearestComponent) {
   const Outcome outcome = run("plugins describe graph_builder/radios --plugin-path " GOOD_PLUGINS);
   EXPECT_EQ(outcome.status, 2);
