@@ -6,11 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include "../../shared/clip_tokenizer/merges_file.h"
+#include "../../shared/clip_tokenizer/tokenizer.h"
 #include "framework/io/json.h"
-#include "merges_file.h"
 #include "temporary_folder.h"
 #include "test_data.h"
-#include "tokenizer.h"
 
 namespace {
 

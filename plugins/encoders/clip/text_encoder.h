@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "merges_file.h"
+#include "../../shared/clip_tokenizer/merges_file.h"
+#include "../../shared/clip_tokenizer/tokenizer.h"
 #include "orbweaver/params.h"
 #include "orbweaver/torch/text_encoder.h"
 #include "text.h"
-#include "tokenizer.h"
 #include "weights.h"
 
 namespace {
