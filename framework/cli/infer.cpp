@@ -17,39 +17,104 @@ std::string shortened(const std::string& text, size_t width) {
   return text.size() <= width ? text : text.substr(0, width - 3) + "...";
 }
 
-/// Sentences are numbered above the table, so that it fits a terminal.
-void print_table(const InferOptions& options, const Matrix<float>& scores) {
-  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print("[{}] {}\n", t + 1, options.texts[t]);
+size_t name_width(const InferOptions& options) {
   size_t width = 5;
   for (const auto& image : options.images)
     width = std::max(width, std::min<size_t>(40, image.filename().string().size()));
-  fmt::print("\n{:<{}}", "image", width);
-  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print(" {:>8}", fmt::format("[{}]", t + 1));
-  fmt::print("\n");
-  for (int64_t i = 0; i < scores.rows(); ++i) {
-    fmt::print("{:<{}}", shortened(options.images[static_cast<size_t>(i)].filename().string(), width), width);
-    int64_t best = 0;
-    for (int64_t t = 1; t < scores.cols(); ++t)
-      if (scores(i, t) > scores(i, best)) best = t;
-    for (int64_t t = 0; t < scores.cols(); ++t)
-      fmt::print(" {:>7.4f}{}", scores(i, t), t == best && scores.cols() > 1 ? "*" : " ");
-    fmt::print("\n");
-  }
-  if (scores.cols() > 1) fmt::print("\n* the image's best sentence\n");
+  return width;
 }
 
-Value as_value(const InferOptions& options, const Matrix<float>& scores) {
+/// @param name  of the numbers; each image's largest is marked.
+void print_rows(const InferOptions& options, const std::string& name, const Matrix<float>& numbers) {
+  const size_t width = std::max(name_width(options), name.size());
+  fmt::print("\n{:<{}}", name, width);
+  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print(" {:>8}", fmt::format("[{}]", t + 1));
+  fmt::print("\n");
+  for (int64_t i = 0; i < numbers.rows(); ++i) {
+    fmt::print("{:<{}}", shortened(options.images[static_cast<size_t>(i)].filename().string(), width), width);
+    int64_t best = 0;
+    for (int64_t t = 1; t < numbers.cols(); ++t)
+      if (numbers(i, t) > numbers(i, best)) best = t;
+    for (int64_t t = 0; t < numbers.cols(); ++t)
+      fmt::print(" {:>7.4f}{}", numbers(i, t), t == best && numbers.cols() > 1 ? "*" : " ");
+    fmt::print("\n");
+  }
+}
+
+std::string as_text(const Explanation& explanation) {
+  std::string text = fmt::format("{}: [{}], ", explanation.pair.file.string(), explanation.pair.text + 1);
+  if (explanation.objects.empty()) return text + "no objects";
+  if (explanation.entities.empty()) return text + "no entities";
+  const char* separator = "";
+  for (const NodeMatch& match : explanation.matches) {
+    text += fmt::format("{}{} - {} {:.2f}", separator, explanation.entities[static_cast<size_t>(match.entity)],
+                        explanation.objects[static_cast<size_t>(match.object)], match.similarity);
+    separator = ", ";
+  }
+  return text;
+}
+
+/// Sentences are numbered above the table, so that it fits a terminal.
+void print_tables(const InferOptions& options, const InferResult& result) {
+  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print("[{}] {}\n", t + 1, options.texts[t]);
+  print_rows(options, "image", result.scores);
+  if (result.probabilities) print_rows(options, "probability", *result.probabilities);
+  fmt::print("\n");
+  if (result.scores.cols() > 1) fmt::print("* the image's best sentence\n");
+  if (result.interaction)
+    fmt::print("score = {:g} x cosine + {:g} x interaction; --json prints the parts\n", result.embedding_weight,
+               result.interaction_weight);
+  if (result.probabilities)
+    fmt::print("probability = softmax of scores / {:.4g} over the sentences\n", result.temperature);
+  for (const Explanation& explanation : result.explanations) fmt::print("{}\n", as_text(explanation));
+}
+
+Value as_value(const Matrix<float>& numbers) {
+  Value out = Value::list();
+  for (int64_t i = 0; i < numbers.rows(); ++i) {
+    Value row = Value::list();
+    for (int64_t t = 0; t < numbers.cols(); ++t) row.push_back(static_cast<double>(numbers(i, t)));
+    out.push_back(row);
+  }
+  return out;
+}
+
+Value as_value(const Explanation& explanation) {
+  Value out = Value::object();
+  out["file"] = explanation.pair.file.string();
+  out["image"] = explanation.pair.image;
+  out["text"] = explanation.pair.text;
+  for (const bool of_image : {true, false}) {
+    Value& labels = out[of_image ? "objects" : "entities"] = Value::list();
+    for (const std::string& label : of_image ? explanation.objects : explanation.entities) labels.push_back(label);
+  }
+  out["matches"] = Value::list();
+  for (const NodeMatch& match : explanation.matches)
+    out["matches"].push_back(
+        Value(Value::Object{{"object", match.object}, {"entity", match.entity}, {"cosine", match.similarity}}));
+  return out;
+}
+
+Value as_value(const InferOptions& options, const InferResult& result) {
   Value out = Value::object();
   out["images"] = Value::list();
   for (const auto& image : options.images) out["images"].push_back(image.string());
   out["texts"] = Value::list();
   for (const std::string& text : options.texts) out["texts"].push_back(text);
-  out["scores"] = Value::list();
-  for (int64_t i = 0; i < scores.rows(); ++i) {
-    Value row = Value::list();
-    for (int64_t t = 0; t < scores.cols(); ++t) row.push_back(static_cast<double>(scores(i, t)));
-    out["scores"].push_back(row);
+  out["scores"] = as_value(result.scores);
+  if (result.interaction) {
+    out["cosines"] = as_value(result.cosines);
+    out["interaction"] = as_value(*result.interaction);
+    out["embedding_weight"] = result.embedding_weight;
+    out["interaction_weight"] = result.interaction_weight;
   }
+  if (result.probabilities) {
+    out["probabilities"] = as_value(*result.probabilities);
+    out["temperature"] = result.temperature;
+  }
+  if (options.explain.empty()) return out;
+  out["explanations"] = Value::list();
+  for (const Explanation& explanation : result.explanations) out["explanations"].push_back(as_value(explanation));
   return out;
 }
 
@@ -68,6 +133,13 @@ void add_infer_command(CLI::App& app, CommandContext&) {
       ->type_name("DIR");
   command->add_option("--checkpoint", options->checkpoint, "Weights; default: the run's best.safetensors")
       ->type_name("FILE");
+  command
+      ->add_option("--explain", options->explain,
+                   "Draw the image's objects joined with the sentence's entities; of more than one image or sentence "
+                   "each image with its best sentence, as FILE-<image stem>.png")
+      ->type_name("FILE.png");
+  command->add_flag("--softmax", options->softmax,
+                    "Also probabilities of each image's sentences, by the temperature of the run's loss");
   command->add_option("--set", options->overrides, "Override a.b.c=VALUE (repeatable)")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
@@ -75,14 +147,15 @@ void add_infer_command(CLI::App& app, CommandContext&) {
   command->footer(
       "Example:\n"
       "  orbweaver infer runs/vsepp_light-rsicd-s1 --images airport.jpg beach.jpg --texts \"two planes\" \"waves on a "
-      "beach\"");
+      "beach\"\n"
+      "  orbweaver infer runs/gravlm --images airport.jpg --texts \"two planes near a terminal\" --explain pair.png");
   command->callback([options, json, text_file] {
     if (!text_file->empty())
       for (std::string& line : read_lines(*text_file))
         if (line.find_first_not_of(" \t") != std::string::npos) options->texts.push_back(std::move(line));
-    const Matrix<float> scores = infer(*options, make_report());
-    if (*json) return print_json(as_value(*options, scores));
-    print_table(*options, scores);
+    const InferResult result = infer(*options, make_report());
+    if (*json) return print_json(as_value(*options, result));
+    print_tables(*options, result);
   });
 }
 

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cctype>
-#include <cmath>
 #include <cstdlib>
 #include <utility>
 
@@ -23,12 +20,6 @@ namespace {
 
 /// The double that a float's shortest decimal is: 0.1f prints as 0.1.
 double plain(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
-
-bool is_drawing(const fs::path& file) {
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-}
 
 void check_options(const GraphOptions& options) {
   if (options.use.empty())
@@ -132,37 +123,6 @@ class Workshop {
   TripleTable triples_;
 };
 
-/// The boxes that nodes stand for, in pixels of the scene.
-///
-/// A graph does not say where its nodes lie. sog and drea begin their features with centre, size, and sine and cosine
-/// of twice the angle, in image sides; whether a builder does so too is asked by having it build one known object.
-/// @return  none where it does not.
-std::vector<Object> boxes_of(const Workshop& workshop, const Graph& graph, const Scene& scene) {
-  if (graph.size() == 0) return {};
-  const Object known{100, 50, 40, 10, 0.3, 1, graph.labels.front(), {}};
-  const std::vector<uint8_t> grey(400 * 100 * 3, 128);
-  const Graph probe = workshop.build(Scene{400, 100, std::span(&known, 1), {grey.data(), 400, 100, 1200}});
-  const std::array<double, 6> expected{0.5, 0.25, 0.2, 0.05, std::sin(0.6), std::cos(0.6)};
-  if (probe.size() != 1 || probe.features.cols() < static_cast<int64_t>(expected.size())) return {};
-  for (size_t i = 0; i < expected.size(); ++i)
-    if (std::abs(probe.features(0, static_cast<int64_t>(i)) - expected[i]) > 1e-5) return {};
-
-  const double side = std::sqrt(static_cast<double>(scene.width) * static_cast<double>(scene.height));
-  std::vector<Object> boxes;
-  for (int64_t i = 0; i < graph.size(); ++i) {
-    const auto feature = [&](int64_t column) { return static_cast<double>(graph.features(i, column)); };
-    boxes.push_back({feature(0) * side,
-                     feature(1) * side,
-                     feature(2) * side,
-                     feature(3) * side,
-                     std::atan2(feature(4), feature(5)) / 2,
-                     1,
-                     graph.labels[static_cast<size_t>(i)],
-                     {}});
-  }
-  return boxes;
-}
-
 std::string counts(const Graph& graph) {
   return fmt::format("{} nodes, {} relations", graph.size(), graph.relations.size());
 }
@@ -198,7 +158,8 @@ void graph_of_image(const GraphOptions& options, Workshop& workshop, const Outpu
   const Scene scene{image.width, image.height, objects, image.view()};
   const Graph graph = workshop.build(scene);
   if (!options.draw.empty()) {
-    const std::vector<Object> boxes = boxes_of(workshop, graph, scene);
+    const std::vector<Object> boxes =
+        node_boxes([&](const Scene& other) { return workshop.build(other); }, graph, image.width, image.height);
     const bool placed = boxes.size() == static_cast<size_t>(graph.size());
     output.picture(
         graph, placed ? draw_graph(image.view(), graph, boxes) : draw_graph(options.image.filename().string(), graph),

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <optional>
@@ -31,14 +33,23 @@ cv::Scalar colour_of(const std::string& label) {
 /// The label's colour, pale enough to be read on dark ground whatever its hue.
 cv::Scalar pale_colour_of(const std::string& label) { return colour_of(label) * 0.6 + cv::Scalar::all(0.4 * 255); }
 
+/// How large text is; the drawings of one graph hold more of it than those of a match.
+struct TextStyle {
+  double scale = font_scale;
+  int height = row_height;
+};
+constexpr TextStyle large{0.6, 25};
+
 /// With its margin.
-cv::Size text_size(const std::string& text) {
-  const cv::Size size = cv::getTextSize(printable(text), font, font_scale, 1, nullptr);
-  return {size.width + 8, row_height};
+cv::Size text_size(const std::string& text, const TextStyle& style = {}) {
+  const cv::Size size = cv::getTextSize(printable(text), font, style.scale, 1, nullptr);
+  return {size.width + 8, style.height};
 }
 
-void put_text(cv::Mat& canvas, const std::string& text, const cv::Point& corner, const cv::Scalar& colour) {
-  cv::putText(canvas, printable(text), corner + cv::Point(4, row_height - 6), font, font_scale, colour, 1, cv::LINE_AA);
+void put_text(cv::Mat& canvas, const std::string& text, const cv::Point& corner, const cv::Scalar& colour,
+              const TextStyle& style = {}) {
+  const int base = static_cast<int>(std::lround(style.height * 0.7));
+  cv::putText(canvas, printable(text), corner + cv::Point(4, base), font, style.scale, colour, 1, cv::LINE_AA);
 }
 
 cv::Rect centred(const cv::Point2d& centre, const cv::Size& size) {
@@ -48,13 +59,13 @@ cv::Rect centred(const cv::Point2d& centre, const cv::Size& size) {
 }
 
 /// Words in lines of at most `width` pixels; a longer word stands alone.
-std::vector<std::string> wrapped(const std::string& text, int width) {
+std::vector<std::string> wrapped(const std::string& text, int width, const TextStyle& style = {}) {
   std::vector<std::string> lines{""};
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find(' ', begin), text.size());
     const std::string word = text.substr(begin, end - begin);
     const std::string longer = lines.back().empty() ? word : lines.back() + " " + word;
-    if (lines.back().empty() || text_size(longer).width <= width)
+    if (lines.back().empty() || text_size(longer, style).width <= width)
       lines.back() = longer;
     else
       lines.push_back(word);
@@ -191,17 +202,59 @@ void draw_line(cv::Mat& canvas, const cv::Point2d& from, const cv::Point2d& to, 
 
 /// The name of an edge somewhere along its line, where there is room for it. @return whether there was.
 bool write_on_line(cv::Mat& canvas, Room& room, const std::string& text, const cv::Point2d& from, const cv::Point2d& to,
-                   const cv::Scalar& colour) {
-  const cv::Size size = text_size(text);
+                   const cv::Scalar& colour, const TextStyle& style = {}) {
+  const cv::Size size = text_size(text, style);
   for (const double share : {0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74}) {
     const cv::Rect area = centred(from + (to - from) * share, size);
     if (!room.is_free(area)) continue;
     room.take(area);
     cv::rectangle(canvas, area, paper, cv::FILLED);
-    put_text(canvas, text, area.tl(), colour);
+    put_text(canvas, text, area.tl(), colour, style);
     return true;
   }
   return false;
+}
+
+/// A box of this size around the point, or as near to it as nothing else stands.
+cv::Rect place_near(const cv::Point2d& centre, const cv::Size& size, Room& room) {
+  const cv::Rect at_centre = centred(centre, size);
+  cv::Rect area = at_centre;
+  for (int ring = 1; ring <= 4 && !room.is_free(area); ++ring)
+    for (int turn = 0; turn < 12 && !room.is_free(area); ++turn) {
+      const double angle = (turn + 0.5) * std::numbers::pi / 6;
+      area = centred(centre + cv::Point2d(std::cos(angle), std::sin(angle)) * (24.0 * ring), size);
+    }
+  if (!room.is_free(area)) area = at_centre;
+  room.take(area);
+  return area;
+}
+
+/// A label beside, below or above a place, where there is room.
+void write_beside(cv::Mat& canvas, Room& room, const std::string& label, const cv::Rect& place,
+                  const cv::Scalar& colour, const TextStyle& style = {}) {
+  if (label.empty()) return;
+  const cv::Size size = text_size(label, style);
+  const int middle = place.x + place.width / 2 - size.width / 2;
+  for (const cv::Point& corner : {cv::Point(place.x + place.width, place.y), cv::Point(middle, place.y + place.height),
+                                  cv::Point(middle, place.y - size.height), cv::Point(place.x - size.width, place.y)}) {
+    const cv::Rect area(corner, size);
+    if (!room.is_free(area)) continue;
+    room.take(area);
+    cv::rectangle(canvas, area, black, cv::FILLED);
+    put_text(canvas, label, area.tl(), colour, style);
+    return;
+  }
+}
+
+/// A rotated box, with a dark rim where it must stand out.
+void outline(cv::Mat& canvas, const Object& box, double factor, const cv::Scalar& colour, int thickness, bool rim) {
+  const double c = std::cos(box.angle) * factor / 2, s = std::sin(box.angle) * factor / 2;
+  std::vector<std::vector<cv::Point>> corners(1);
+  for (const auto& [u, v] : {std::pair(-1, -1), std::pair(1, -1), std::pair(1, 1), std::pair(-1, 1)})
+    corners[0].emplace_back(cv::Point2d(box.cx * factor + u * box.width * c - v * box.height * s,
+                                        box.cy * factor + u * box.width * s + v * box.height * c));
+  if (rim) cv::polylines(canvas, corners, true, black, thickness + 2, cv::LINE_AA);
+  cv::polylines(canvas, corners, true, colour, thickness, cv::LINE_AA);
 }
 
 Image to_image(const cv::Mat& canvas) {
@@ -299,11 +352,13 @@ class ImageDrawing {
     GraphPicture picture;
     for (const Object& box : boxes_) picture.nodes.push_back({box.cx * factor_, box.cy * factor_});
     std::vector<cv::Rect> numbers;
-    for (const GraphPicture::Point& node : picture.nodes) numbers.push_back(place_number({node.x, node.y}, room));
+    for (const GraphPicture::Point& node : picture.nodes)
+      numbers.push_back(place_near({node.x, node.y}, number_size(), room));
     draw_edges(picture.nodes, room);
     for (size_t i = 0; i < boxes_.size(); ++i) draw_number(i, {picture.nodes[i].x, picture.nodes[i].y}, numbers[i]);
     if (tells_labels())
-      for (size_t i = 0; i < boxes_.size(); ++i) draw_label(graph_.labels[i], numbers[i], room);
+      for (size_t i = 0; i < boxes_.size(); ++i)
+        write_beside(canvas_, room, graph_.labels[i], numbers[i], pale_colour_of(graph_.labels[i]));
     add_panel();
     picture.image = to_image(canvas_);
     return picture;
@@ -333,29 +388,7 @@ class ImageDrawing {
     return graph_.size() <= 12 || std::set(graph_.labels.begin(), graph_.labels.end()).size() > 3;
   }
 
-  /// At the node's centre, or as near to it as no other number stands.
-  static cv::Rect place_number(const cv::Point2d& centre, Room& room) {
-    const cv::Rect at_centre = centred(centre, number_size());
-    cv::Rect area = at_centre;
-    for (int ring = 1; ring <= 4 && !room.is_free(area); ++ring)
-      for (int turn = 0; turn < 12 && !room.is_free(area); ++turn) {
-        const double angle = (turn + 0.5) * std::numbers::pi / 6;
-        area = centred(centre + cv::Point2d(std::cos(angle), std::sin(angle)) * (24.0 * ring), number_size());
-      }
-    if (!room.is_free(area)) area = at_centre;
-    room.take(area);
-    return area;
-  }
-
-  void draw_box(const Object& box) {
-    const double c = std::cos(box.angle) * factor_ / 2, s = std::sin(box.angle) * factor_ / 2;
-    std::vector<std::vector<cv::Point>> outline(1);
-    for (const auto& [u, v] : {std::pair(-1, -1), std::pair(1, -1), std::pair(1, 1), std::pair(-1, 1)})
-      outline[0].emplace_back(cv::Point2d(box.cx * factor_ + u * box.width * c - v * box.height * s,
-                                          box.cy * factor_ + u * box.width * s + v * box.height * c));
-    cv::polylines(canvas_, outline, true, black, 4, cv::LINE_AA);
-    cv::polylines(canvas_, outline, true, colour_of(box.label), 2, cv::LINE_AA);
-  }
+  void draw_box(const Object& box) { outline(canvas_, box, factor_, colour_of(box.label), 2, /*rim=*/true); }
 
   /// The weak ones first, so that they lie under the others; names of the strong ones first, so that they have room.
   void draw_edges(const std::vector<GraphPicture::Point>& nodes, Room& room) {
@@ -395,22 +428,6 @@ class ImageDrawing {
     cv::rectangle(canvas_, area + cv::Size(2, 2) - cv::Point(1, 1), black, cv::FILLED);
     cv::rectangle(canvas_, area, colour, cv::FILLED);
     put_text(canvas_, number, {area.x + (area.width - text_size(number).width) / 2, area.y}, black);
-  }
-
-  /// Beside, below or above the number, where there is room.
-  void draw_label(const std::string& label, const cv::Rect& number, Room& room) {
-    const cv::Size size = text_size(label);
-    const int middle = number.x + number.width / 2 - size.width / 2;
-    for (const cv::Point& corner :
-         {cv::Point(number.x + number.width, number.y), cv::Point(middle, number.y + number.height),
-          cv::Point(middle, number.y - size.height), cv::Point(number.x - size.width, number.y)}) {
-      const cv::Rect place(corner, size);
-      if (label.empty() || !room.is_free(place)) continue;
-      room.take(place);
-      cv::rectangle(canvas_, place, black, cv::FILLED);
-      put_text(canvas_, label, place.tl(), pale_colour_of(label));
-      return;
-    }
   }
 
   void add_panel() {
@@ -584,6 +601,400 @@ class NodeLinkDrawing {
   int height_ = 0;
 };
 
+/// An image's objects beside a caption's entities.
+class MatchDrawing {
+ public:
+  explicit MatchDrawing(const MatchedGraphs& graphs)
+      : graphs_(graphs),
+        object_edges_(edges_of(graphs.objects)),
+        entity_edges_(edges_of(graphs.entities)),
+        match_of_object_(static_cast<size_t>(graphs.objects.size()), none),
+        match_of_entity_(static_cast<size_t>(graphs.entities.size()), none) {
+    std::erase_if(entity_edges_, [](const Edge& edge) { return edge.source == edge.target; });
+    for (size_t m = 0; m < graphs.matches.size(); ++m) {
+      match_of_object_.at(static_cast<size_t>(graphs.matches[m].object)) = m;
+      match_of_entity_.at(static_cast<size_t>(graphs.matches[m].entity)) = m;
+    }
+  }
+
+  MatchPicture take() {
+    make_left();
+    number_matches();
+    make_column();
+    make_canvas();
+    const cv::Rect left({margin, top_}, left_.size());
+    left_.copyTo(canvas_(left));
+    for (cv::Point2d& centre : centres_) centre += cv::Point2d(left.tl());
+    Room room(left);
+    place_badges(room);
+    draw_outlines(left.tl());
+    draw_object_edges(room, /*names=*/false);
+    draw_match_lines();
+    draw_object_edges(room, /*names=*/true);
+    draw_badges(room);
+    if (graphs_.objects.size() == 0) note("no objects", left.tl() + cv::Point(10, 10));
+    draw_column();
+    draw_notes();
+    MatchPicture picture{to_image(canvas_), {}};
+    for (size_t m = 0; m < graphs_.matches.size(); ++m) {
+      const cv::Point2d from = anchor(m), to = row_end(m);
+      const cv::Scalar c = colour(m);
+      picture.joints.push_back({{from.x, from.y},
+                                {to.x, to.y},
+                                {static_cast<uint8_t>(c[0]), static_cast<uint8_t>(c[1]), static_cast<uint8_t>(c[2])}});
+    }
+    return picture;
+  }
+
+ private:
+  static constexpr size_t none = static_cast<size_t>(-1);
+  static constexpr int margin = 16, image_side = 840, gutter = 190, elbow = 84, row_gap = 74, box_height = 34;
+  static constexpr TextStyle small{0.5, 21};
+
+  /// Caption's nodes from top to bottom, and arrows of their relations as brackets beside them, in lanes.
+  struct Bracket {
+    const Edge* edge;
+    int from = 0, to = 0;  ///< rows
+    int lane = 0;          ///< 0 is next to the boxes
+    double from_y = 0, to_y = 0;
+    int low() const { return std::min(from, to); }
+    int high() const { return std::max(from, to); }
+  };
+
+  static std::string shortened(const std::string& label) {
+    if (label.empty()) return "?";
+    return label.size() <= 26 ? label : label.substr(0, 24) + "..";
+  }
+
+  /// Far apart in hue and lightness for the first dozen; more matches than that share colours, not numbers.
+  cv::Scalar colour(size_t match) const {
+    static const std::array<cv::Scalar, 12> colours{
+        cv::Scalar(255, 215, 0),   cv::Scalar(60, 200, 255),  cv::Scalar(255, 110, 110), cv::Scalar(110, 230, 90),
+        cv::Scalar(240, 120, 255), cv::Scalar(255, 160, 50),  cv::Scalar(70, 235, 200),  cv::Scalar(160, 150, 255),
+        cv::Scalar(210, 240, 90),  cv::Scalar(255, 170, 200), cv::Scalar(200, 160, 110), cv::Scalar(190, 220, 255)};
+    return colours[static_cast<size_t>(numbers_[match] - 1) % colours.size()];
+  }
+  static double strength(const NodeMatch& match) { return std::clamp(match.similarity, 0.0, 1.0); }
+
+  bool objects_have_boxes() const { return graphs_.boxes.size() == static_cast<size_t>(graphs_.objects.size()); }
+
+  /// The image, or the image above its graph where nobody knows where its nodes lie in it.
+  void make_left() {
+    const ImageView& image = graphs_.image;
+    const cv::Mat pixels(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3,
+                         const_cast<uint8_t*>(image.data), static_cast<size_t>(image.stride));
+    const double longer = static_cast<double>(std::max(image.width, image.height));
+    factor_ = (objects_have_boxes() ? image_side : image_side / 2) / longer;
+    const cv::Size size(std::max(1, static_cast<int>(std::lround(static_cast<double>(image.width) * factor_))),
+                        std::max(1, static_cast<int>(std::lround(static_cast<double>(image.height) * factor_))));
+    cv::resize(pixels, left_, size, 0, 0, factor_ > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
+    if (objects_have_boxes()) {
+      for (const Object& box : graphs_.boxes) centres_.emplace_back(box.cx * factor_, box.cy * factor_);
+      return;
+    }
+    const GraphPicture graph = draw_graph("The image's graph", graphs_.objects);
+    cv::Mat both(size.height + static_cast<int>(graph.image.height), static_cast<int>(graph.image.width), CV_8UC3,
+                 paper);
+    left_.copyTo(both(cv::Rect({0, 0}, size)));
+    const cv::Mat drawn(static_cast<int>(graph.image.height), static_cast<int>(graph.image.width), CV_8UC3,
+                        const_cast<uint8_t*>(graph.image.pixels.data()));
+    drawn.copyTo(both(cv::Rect({0, size.height}, drawn.size())));
+    left_ = both;
+    // Above the nodes' own boxes, whose labels would be hidden.
+    for (const GraphPicture::Point& node : graph.nodes) centres_.emplace_back(node.x, node.y + size.height - 28);
+  }
+
+  /// From top to bottom of the image, so that lines to the column cross seldom.
+  void number_matches() {
+    std::vector<size_t> order(graphs_.matches.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return centres_[object(a)].y < centres_[object(b)].y; });
+    numbers_.resize(order.size());
+    for (size_t i = 0; i < order.size(); ++i) numbers_[order[i]] = static_cast<int>(i) + 1;
+    row_of_entity_.assign(match_of_entity_.size(), 0);
+    int row = static_cast<int>(order.size());
+    for (size_t e = 0; e < match_of_entity_.size(); ++e)
+      row_of_entity_[e] = match_of_entity_[e] == none ? row++ : numbers_[match_of_entity_[e]] - 1;
+  }
+
+  size_t object(size_t match) const { return static_cast<size_t>(graphs_.matches[match].object); }
+  size_t entity(size_t match) const { return static_cast<size_t>(graphs_.matches[match].entity); }
+
+  std::string entity_text(size_t entity) const {
+    const std::string label = shortened(graphs_.entities.labels[entity]);
+    const size_t match = match_of_entity_[entity];
+    return match == none ? label : fmt::format("{}  {}", numbers_[match], label);
+  }
+
+  /// Sizes of the column, and the brackets' lanes: an inner lane for a shorter bracket, one lane for those that share
+  /// no row.
+  void make_column() {
+    box_width_ = 90;
+    for (size_t e = 0; e < match_of_entity_.size(); ++e)
+      box_width_ = std::max(box_width_, text_size(entity_text(e), large).width + 12);
+    for (const Edge& edge : entity_edges_)
+      brackets_.push_back({&edge, row_of_entity_[edge.source], row_of_entity_[edge.target]});
+    std::stable_sort(brackets_.begin(), brackets_.end(),
+                     [](const Bracket& a, const Bracket& b) { return a.high() - a.low() < b.high() - b.low(); });
+    for (size_t i = 0; i < brackets_.size(); ++i) {
+      Bracket& bracket = brackets_[i];
+      const auto meets = [&](const Bracket& other) {
+        return other.lane == bracket.lane && other.low() <= bracket.high() && bracket.low() <= other.high();
+      };
+      const auto before = std::span(brackets_).first(i);
+      while (std::any_of(before.begin(), before.end(), meets)) ++bracket.lane;
+      const size_t lane = static_cast<size_t>(bracket.lane);
+      if (lane_widths_.size() <= lane) lane_widths_.resize(lane + 1, 40);
+      lane_widths_[lane] = std::max(lane_widths_[lane], text_size(bracket.edge->text(), small).width + 16);
+    }
+  }
+
+  int column_x() const { return margin + left_.cols + gutter; }
+  double row_y(int row) const { return first_row_ + row * row_gap; }
+  int lanes_x() const { return column_x() + box_width_ + 26; }
+  double lane_x(int lane) const {
+    const auto first = lane_widths_.begin();
+    return lanes_x() + std::accumulate(first, first + lane, 0) + lane_widths_[static_cast<size_t>(lane)] / 2.0;
+  }
+
+  void make_canvas() {
+    const int lanes = std::accumulate(lane_widths_.begin(), lane_widths_.end(), 0);
+    const int width = std::max(1100, lanes_x() + lanes + margin);
+    caption_ = wrapped(graphs_.caption, width - 2 * margin - 8, large);
+    for (const std::string& fact : graphs_.facts)
+      for (std::string& line : wrapped(fact, width - 2 * margin - 8, small)) facts_.push_back(std::move(line));
+    legend_ = wrapped(
+        "Equal numbers and colours: an object of the image and an entity of the caption that match (Hungarian "
+        "assignment by the cosine beside the entity); a thick line: much alike; grey: no match. Arrows: relations.",
+        width - 2 * margin - 8, small);
+    top_ =
+        margin + static_cast<int>(caption_.size()) * large.height + static_cast<int>(facts_.size()) * small.height + 10;
+    const int rows = static_cast<int>(match_of_entity_.size()) * row_gap;
+    const int body = std::max({left_.rows, rows, 60});
+    first_row_ = top_ + (body - rows) / 2.0 + row_gap / 2.0;
+    bottom_ = top_ + body + 10;
+    canvas_ = cv::Mat(bottom_ + static_cast<int>(legend_.size()) * small.height + 8, width, CV_8UC3, paper);
+  }
+
+  void place_badges(Room& room) {
+    badges_.resize(graphs_.matches.size());
+    for (const int number : numbers_in_order()) {
+      const size_t match = match_with(number);
+      badges_[match] = place_near(centres_[object(match)], {number < 10 ? 22 : 32, 24}, room);
+    }
+  }
+  std::vector<int> numbers_in_order() const {
+    std::vector<int> order(numbers_.size());
+    std::iota(order.begin(), order.end(), 1);
+    return order;
+  }
+  size_t match_with(int number) const {
+    return static_cast<size_t>(std::find(numbers_.begin(), numbers_.end(), number) - numbers_.begin());
+  }
+  cv::Point2d anchor(size_t match) const { return centre_of(badges_[match]); }
+  static cv::Point2d centre_of(const cv::Rect& rect) { return {rect.x + rect.width / 2.0, rect.y + rect.height / 2.0}; }
+  /// Where a match's line meets its entity.
+  cv::Point2d row_end(size_t match) const {
+    return {static_cast<double>(column_x()), row_y(row_of_entity_[entity(match)])};
+  }
+
+  void draw_outlines(const cv::Point& origin) {
+    if (!objects_have_boxes()) return;
+    for (const bool matched : {false, true})
+      for (size_t i = 0; i < match_of_object_.size(); ++i) {
+        const size_t match = match_of_object_[i];
+        if ((match != none) != matched) continue;
+        cv::Mat part = canvas_(cv::Rect(origin, left_.size()));
+        outline(part, graphs_.boxes[i], factor_, matched ? colour(match) : ink, matched ? 3 : 1, /*rim=*/matched);
+      }
+  }
+
+  /// Whether an edge between these two objects is drawn.
+  bool is_told(size_t a, size_t b) const {
+    const size_t from = match_of_object_[a], to = match_of_object_[b];
+    if (from == none || to == none) return false;
+    return graphs_.matches.size() <= 4 ||
+           std::any_of(entity_edges_.begin(), entity_edges_.end(), [&](const Edge& edge) {
+             return (edge.source == entity(from) && edge.target == entity(to)) ||
+                    (edge.source == entity(to) && edge.target == entity(from));
+           });
+  }
+
+  /// Where nothing matches, all of them, but without names.
+  void draw_object_edges(Room& room, bool names) {
+    if (!objects_have_boxes()) return;
+    const bool all = graphs_.matches.empty();
+    if (all && names) return;
+    for (const Edge& edge : object_edges_) {
+      if (edge.source == edge.target || (!all && !is_told(edge.source, edge.target))) continue;
+      const cv::Point2d from = all ? centres_[edge.source] : anchor(match_of_object_[edge.source]),
+                        to = all ? centres_[edge.target] : anchor(match_of_object_[edge.target]);
+      const double length = std::hypot(to.x - from.x, to.y - from.y);
+      const cv::Point2d along = length > 0 ? (to - from) / length : cv::Point2d();
+      const double gap = std::min(20.0, length / 3);
+      const double opacity = all ? 0.5 : graphs_.objects.relations.empty() ? 0.25 + 0.7 * edge.strength : 1;
+      if (!names)
+        draw_line(canvas_, from + along * gap, to - along * gap, ink, all ? 1 : 2, opacity, !edge.symmetric);
+      else if (!edge.names.empty())
+        write_relation(room, edge.text(), from + along * gap, to - along * gap);
+    }
+  }
+
+  /// On its line, or beside a line that it would hide.
+  void write_relation(Room& room, const std::string& text, const cv::Point2d& from, const cv::Point2d& to) {
+    const cv::Size size = text_size(text, small);
+    const cv::Point2d line = to - from;
+    const double length = std::hypot(line.x, line.y);
+    const double hidden = std::min(size.width * length / std::max(std::abs(line.x), 1.0),
+                                   size.height * length / std::max(std::abs(line.y), 1.0));
+    if (length > hidden + 40)
+      write_on_line(canvas_, room, text, from, to, ink, small);
+    else
+      write_beside(canvas_, room, text, centred((from + to) / 2, {18, size.height}), ink, small);
+  }
+
+  void draw_match_lines() {
+    for (size_t m = 0; m < graphs_.matches.size(); ++m) {
+      const cv::Point2d end = row_end(m);
+      const std::vector<cv::Point> corners{anchor(m), end - cv::Point2d(elbow, 0), end};
+      const int thickness = 2 + static_cast<int>(std::lround(5 * strength(graphs_.matches[m])));
+      const cv::Rect around =
+          (cv::boundingRect(corners) + cv::Size(20, 20) - cv::Point(10, 10)) & cv::Rect({0, 0}, canvas_.size());
+      cv::Mat part = canvas_(around), drawn = part.clone();
+      for (const bool rim : {true, false})
+        for (size_t i = 0; i + 1 < corners.size(); ++i)
+          cv::line(drawn, corners[i] - around.tl(), corners[i + 1] - around.tl(), rim ? black : colour(m),
+                   rim ? thickness + 2 : thickness, cv::LINE_AA);
+      const double opacity = 0.55 + 0.45 * strength(graphs_.matches[m]);
+      cv::addWeighted(drawn, opacity, part, 1 - opacity, 0, part);
+    }
+  }
+
+  void draw_badges(Room& room) {
+    for (size_t m = 0; m < badges_.size(); ++m) {
+      cv::rectangle(canvas_, badges_[m] + cv::Size(2, 2) - cv::Point(1, 1), black, cv::FILLED);
+      cv::rectangle(canvas_, badges_[m], colour(m), cv::FILLED);
+      put_text(canvas_, std::to_string(numbers_[m]), badges_[m].tl(), black, large);
+    }
+    if (!objects_have_boxes()) return;
+    for (size_t m = 0; m < badges_.size(); ++m)
+      write_beside(canvas_, room, shortened(graphs_.objects.labels[object(m)]), badges_[m], colour(m), small);
+    if (graphs_.objects.size() > 20) return;  // names of more would hide the image
+    for (size_t i = 0; i < match_of_object_.size(); ++i) {
+      const std::string label = shortened(graphs_.objects.labels[i]);
+      const cv::Rect area = centred(centres_[i], text_size(label));
+      if (match_of_object_[i] != none || !room.is_free(area)) continue;
+      room.take(area);
+      cv::rectangle(canvas_, area, paper, cv::FILLED);
+      put_text(canvas_, label, area.tl(), faint);
+    }
+  }
+
+  void draw_column() {
+    if (match_of_entity_.empty()) note("no entities", {column_x(), top_ + 10});
+    attach_brackets();
+    for (const bool names : {false, true}) draw_brackets(names);
+    for (size_t e = 0; e < match_of_entity_.size(); ++e) {
+      const size_t match = match_of_entity_[e];
+      const double y = row_y(row_of_entity_[e]);
+      const cv::Rect box(column_x(), static_cast<int>(y) - box_height / 2, box_width_, box_height);
+      cv::rectangle(canvas_, box, match == none ? cv::Scalar(85, 85, 85) : colour(match), cv::FILLED);
+      cv::rectangle(canvas_, box, black, 1);
+      put_text(canvas_, entity_text(e), box.tl() + cv::Point(6, 5), match == none ? ink : black, large);
+      if (match == none) continue;
+      const std::string cosine = fmt::format("{:.2f}", graphs_.matches[match].similarity);
+      const cv::Size size = text_size(cosine, small);
+      const cv::Rect place(column_x() - 16 - size.width, static_cast<int>(y) - size.height / 2, size.width,
+                           size.height);
+      cv::rectangle(canvas_, place, paper, cv::FILLED);
+      put_text(canvas_, cosine, place.tl(), ink, small);
+    }
+  }
+
+  /// Where brackets leave their boxes: below one another, so ordered that those of one box do not cross.
+  void attach_brackets() {
+    for (int row = 0; row < static_cast<int>(match_of_entity_.size()); ++row) {
+      struct End {
+        double* y;
+        bool up;
+        int lane;
+      };
+      std::vector<End> ends;
+      for (Bracket& bracket : brackets_) {
+        if (bracket.from == row) ends.push_back({&bracket.from_y, bracket.to < row, bracket.lane});
+        if (bracket.to == row) ends.push_back({&bracket.to_y, bracket.from < row, bracket.lane});
+      }
+      std::stable_sort(ends.begin(), ends.end(), [](const End& a, const End& b) {
+        if (a.up != b.up) return a.up;
+        return a.up ? a.lane < b.lane : a.lane > b.lane;
+      });
+      const double step =
+          ends.size() < 2 ? 0 : std::min(14.0, (box_height - 4.0) / static_cast<double>(ends.size() - 1));
+      for (size_t i = 0; i < ends.size(); ++i)
+        *ends[i].y = row_y(row) + step * (static_cast<double>(i) - (static_cast<double>(ends.size()) - 1) / 2);
+    }
+  }
+
+  void draw_brackets(bool names) {
+    Room room(cv::Rect({0, 0}, canvas_.size()));
+    const double right = column_x() + box_width_;
+    for (const Bracket& bracket : brackets_)
+      for (const double y : {bracket.from_y, bracket.to_y})
+        room.take(cv::Rect(static_cast<int>(right), static_cast<int>(y) - 2,
+                           static_cast<int>(lane_x(bracket.lane) - right) - 4, 4));
+    for (const Bracket& bracket : brackets_) {
+      const cv::Point2d start(right, bracket.from_y), end(right + 2, bracket.to_y);
+      const cv::Point2d out(lane_x(bracket.lane), bracket.from_y), back(out.x, bracket.to_y);
+      const cv::Scalar line_colour = bracket.edge->names.empty() ? faint : pale_colour_of(bracket.edge->names.front());
+      if (!names) {
+        draw_line(canvas_, start, out, line_colour, 2, 1, false);
+        draw_line(canvas_, out, back, line_colour, 2, 1, false);
+        draw_line(canvas_, back, end, line_colour, 2, 1, !bracket.edge->symmetric);
+        continue;
+      }
+      const std::string text = bracket.edge->text();
+      if (text.empty() || write_on_line(canvas_, room, text, out, back, line_colour, small)) continue;
+      const cv::Rect area = centred((out + back) / 2, text_size(text, small));
+      cv::rectangle(canvas_, area, paper, cv::FILLED);
+      put_text(canvas_, text, area.tl(), line_colour, small);
+    }
+  }
+
+  void note(const std::string& text, const cv::Point& corner) {
+    cv::rectangle(canvas_, cv::Rect(corner, text_size(text, large)), black, cv::FILLED);
+    put_text(canvas_, text, corner, ink, large);
+  }
+
+  void draw_notes() {
+    int y = margin - 6;
+    const auto lines = [&](const std::vector<std::string>& texts, const cv::Scalar& colour, const TextStyle& style) {
+      for (const std::string& text : texts) {
+        put_text(canvas_, text, {margin, y}, colour, style);
+        y += style.height;
+      }
+    };
+    lines(caption_, ink, large);
+    lines(facts_, cv::Scalar(200, 200, 200), small);
+    y = bottom_;
+    lines(legend_, faint, small);
+  }
+
+  const MatchedGraphs& graphs_;
+  std::vector<Edge> object_edges_, entity_edges_;
+  std::vector<size_t> match_of_object_, match_of_entity_;
+  std::vector<int> numbers_;        // of each match, from 1
+  std::vector<int> row_of_entity_;  // from 0
+  std::vector<cv::Point2d> centres_;
+  std::vector<cv::Rect> badges_;
+  std::vector<Bracket> brackets_;
+  std::vector<int> lane_widths_;
+  std::vector<std::string> caption_, facts_, legend_;
+  cv::Mat left_, canvas_;
+  double factor_ = 1, first_row_ = 0;
+  int box_width_ = 0, top_ = 0, bottom_ = 0;
+};
+
 }  // namespace
 
 GraphPicture draw_graph(const ImageView& image, const Graph& graph, std::span<const Object> boxes) {
@@ -591,5 +1002,40 @@ GraphPicture draw_graph(const ImageView& image, const Graph& graph, std::span<co
 }
 
 GraphPicture draw_graph(const std::string& title, const Graph& graph) { return NodeLinkDrawing(title, graph).take(); }
+
+MatchPicture draw_match(const MatchedGraphs& graphs) { return MatchDrawing(graphs).take(); }
+
+std::vector<Object> node_boxes(const std::function<Graph(const Scene&)>& build, const Graph& graph, int64_t width,
+                               int64_t height) {
+  if (graph.size() == 0) return {};
+  const Object known{100, 50, 40, 10, 0.3, 1, graph.labels.front(), {}};
+  const std::vector<uint8_t> grey(400 * 100 * 3, 128);
+  const Graph probe = build(Scene{400, 100, std::span(&known, 1), {grey.data(), 400, 100, 1200}});
+  const std::array<double, 6> expected{0.5, 0.25, 0.2, 0.05, std::sin(0.6), std::cos(0.6)};
+  if (probe.size() != 1 || probe.features.cols() < static_cast<int64_t>(expected.size())) return {};
+  for (size_t i = 0; i < expected.size(); ++i)
+    if (std::abs(probe.features(0, static_cast<int64_t>(i)) - expected[i]) > 1e-5) return {};
+
+  const double side = std::sqrt(static_cast<double>(width) * static_cast<double>(height));
+  std::vector<Object> boxes;
+  for (int64_t i = 0; i < graph.size(); ++i) {
+    const auto feature = [&](int64_t column) { return static_cast<double>(graph.features(i, column)); };
+    boxes.push_back({feature(0) * side,
+                     feature(1) * side,
+                     feature(2) * side,
+                     feature(3) * side,
+                     std::atan2(feature(4), feature(5)) / 2,
+                     1,
+                     graph.labels[static_cast<size_t>(i)],
+                     {}});
+  }
+  return boxes;
+}
+
+bool is_drawing(const std::filesystem::path& file) {
+  std::string extension = file.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+}
 
 }  // namespace orbweaver

@@ -1,8 +1,14 @@
 #include "framework/train/infer.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 #include "framework/data/image.h"
+#include "framework/model/check_outputs.h"
 #include "framework/model/encode.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/run_folder.h"
@@ -12,10 +18,108 @@
 namespace orbweaver {
 namespace fs = std::filesystem;
 
-Matrix<float> infer(const InferOptions& options, const RunReport& report) {
+namespace {
+
+Matrix<float> to_matrix(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
+  Matrix<float> out(flat.size(0), flat.size(1));
+  std::copy_n(flat.data_ptr<float>(), flat.numel(), out.data());
+  return out;
+}
+
+/// Rows [begin, end) of a side.
+Representation rows(const Representation& side, int64_t begin, int64_t end, const at::Device& device) {
+  std::vector<int64_t> items(static_cast<size_t>(end - begin));
+  std::iota(items.begin(), items.end(), begin);
+  return select_rows(side, items, device);
+}
+
+/// [images, distinct texts], some images at a time.
+at::Tensor interaction_of_all(const RetrievalModel& model, const EncodedSplit& encoded) {
+  constexpr int64_t block = 64;
+  const int64_t images = encoded.images.embedding.size(0), texts = encoded.texts.embedding.size(0);
+  const Representation all_texts = rows(encoded.texts, 0, texts, model.device());
+  std::vector<at::Tensor> parts;
+  for (int64_t begin = 0; begin < images; begin += block) {
+    const int64_t end = std::min(begin + block, images);
+    const Representation some = rows(encoded.images, begin, end, model.device());
+    parts.push_back(model.interaction().call("score_all", [&](Interaction& interaction) {
+      return interaction.score_all(some, all_texts, model.config().eval.chunk);
+    }));
+    check_output(model.interaction().ref(), "scores", parts.back(), {end - begin, texts}, true);
+    parts.back() = parts.back().cpu();
+  }
+  return at::cat(parts);
+}
+
+/// Every pair in full: a shortlist would leave its other pairs without a score that means anything.
+void score(const RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, InferResult& result) {
+  at::NoGradGuard no_grad;
+  const at::Tensor of_caption = at::tensor(inputs.caption_texts(), at::kLong);
+  const at::Tensor cosines = encoded.images.embedding.matmul(encoded.texts.embedding.t());
+  at::Tensor scores = cosines;
+  if (model.interaction()) {
+    const InteractionKeys& keys = model.config().interaction->interaction;
+    const at::Tensor interaction = interaction_of_all(model, encoded);
+    scores = keys.embedding_weight * cosines + keys.weight * interaction;
+    result.interaction = to_matrix(interaction.index_select(1, of_caption));
+    result.embedding_weight = keys.embedding_weight;
+    result.interaction_weight = keys.weight;
+  }
+  result.cosines = to_matrix(cosines.index_select(1, of_caption));
+  result.scores = to_matrix(scores.index_select(1, of_caption));
+}
+
+/// The temperature of the first loss that keeps one, by info_nce's name for log(1/temperature).
+/// @throws InputError if there is none.
+double temperature_of(const RetrievalModel& model, const std::string& run) {
+  for (const auto& [name, tensor] : model.state())
+    if (name.starts_with("loss.") && name.ends_with(".log_scale")) return std::exp(-tensor.item<double>());
+  throw InputError(fmt::format(
+      "{}: --softmax needs a loss with a temperature (info_nce); the scores of other losses have no scale of their own",
+      run));
+}
+
+Matrix<float> softmax_of_rows(const Matrix<float>& scores, double temperature) {
+  Matrix<float> out(scores.rows(), scores.cols());
+  for (int64_t i = 0; i < scores.rows(); ++i) {
+    double most = scores(i, 0), sum = 0;
+    for (int64_t t = 1; t < scores.cols(); ++t) most = std::max<double>(most, scores(i, t));
+    for (int64_t t = 0; t < scores.cols(); ++t) sum += std::exp((scores(i, t) - most) / temperature);
+    for (int64_t t = 0; t < scores.cols(); ++t)
+      out(i, t) = static_cast<float>(std::exp((scores(i, t) - most) / temperature) / sum);
+  }
+  return out;
+}
+
+/// Below the caption of a drawing.
+std::vector<std::string> facts_of(const InferOptions& options, const InferResult& result, const std::string& method,
+                                  const ExplainedPair& pair) {
+  std::string score = fmt::format("score {:.4f}", result.scores(pair.image, pair.text));
+  if (result.interaction)
+    score += fmt::format(" = {:g} x cosine {:.4f} + {:g} x interaction {:.4f}", result.embedding_weight,
+                         result.cosines(pair.image, pair.text), result.interaction_weight,
+                         (*result.interaction)(pair.image, pair.text));
+  else
+    score += " (cosine of the embeddings)";
+  fs::path run = fs::absolute(options.run).lexically_normal();
+  if (run.filename().empty()) run = run.parent_path();
+  return {fmt::format("{}     image {}     run {} ({})", score,
+                      options.images[static_cast<size_t>(pair.image)].filename().string(), run.filename().string(),
+                      method)};
+}
+
+}  // namespace
+
+InferResult infer(const InferOptions& options, const RunReport& report) {
   if (options.images.empty()) throw InputError("--images: names no image");
   if (options.texts.empty()) throw InputError("--texts: gives no sentence");
+  if (!options.explain.empty() && !is_drawing(options.explain))
+    throw InputError(
+        fmt::format("--explain {}: expected a file name that ends in .png or .jpg", options.explain.string()));
   const LoadedConfig loaded = load_config(options.run, options.overrides);
+  const std::string run = options.run.string();
+  if (!options.explain.empty()) require_graphs(loaded.config, run);
   const fs::path weights = options.checkpoint.empty() ? RunFolder(options.run).best() : options.checkpoint;
   if (!fs::exists(weights))
     throw InputError(fmt::format("{}: does not exist; expected a run folder with a trained model, or --checkpoint FILE",
@@ -43,8 +147,25 @@ Matrix<float> infer(const InferOptions& options, const RunReport& report) {
                      {loaded.config.eval.batch_size, loaded.config.train.workers});
   inputs.build_graphs();
   inputs.prepare();
-  const EncodedSplit encoded = encode_split(model, inputs, loaded.config.eval.batch_size, report);
-  return score_split(model, inputs, encoded, loaded.config.eval.chunk, report).i2t;
+  const Parts keep{.nodes = !options.explain.empty()};
+  const EncodedSplit encoded = encode_split(model, inputs, loaded.config.eval.batch_size, report, keep);
+  InferResult result;
+  score(model, inputs, encoded, result);
+  if (options.softmax) {
+    result.temperature = temperature_of(model, run);
+    result.probabilities = softmax_of_rows(result.scores, result.temperature);
+  }
+  if (options.explain.empty()) return result;
+  if (!model.reads().nodes)
+    report.line(
+        fmt::format("{}: nothing in this run was trained on nodes, so their similarity means little; "
+                    "loss hgac aligns them",
+                    run));
+  for (const ExplainedPair& pair :
+       pairs_to_explain(std::as_const(result.scores).view(), options.images, options.explain))
+    result.explanations.push_back(
+        explain(model, inputs, encoded, pair, facts_of(options, result, loaded.config.name, pair), run));
+  return result;
 }
 
 }  // namespace orbweaver

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "framework/io/report.h"
+#include "framework/train/explain.h"
 #include "orbweaver/matrix.h"
 
 namespace orbweaver {
@@ -17,10 +19,22 @@ struct InferOptions {
   std::vector<std::filesystem::path> images;
   std::vector<std::string> texts;
   std::filesystem::path detections;  ///< folder with <image stem>.json; empty: none
+  std::filesystem::path explain;     ///< .png or .jpg: where pairs_to_explain writes its drawings; empty: none
+  bool softmax = false;              ///< also probabilities
 };
 
-/// @return  [images, texts]: cosine, plus the interaction's part where the model has one.
-/// @throws InputError on a missing or broken image.
-Matrix<float> infer(const InferOptions& options, const RunReport& report);
+struct InferResult {
+  Matrix<float> scores;  ///< [images, texts]: embedding_weight x cosine + weight x interaction
+  Matrix<float> cosines;
+  std::optional<Matrix<float>> interaction;  ///< of all pairs, without a shortlist; where the model has one
+  double embedding_weight = 1, interaction_weight = 0;
+  std::optional<Matrix<float>> probabilities;  ///< of each image's sentences: softmax of scores / temperature
+  double temperature = 0;                      ///< of the run's loss, where there are probabilities
+  std::vector<Explanation> explanations;
+};
+
+/// @throws InputError on a missing or broken image; with `explain` what pairs_to_explain and explain need; with
+///         `softmax` unless a loss of the run has a temperature.
+InferResult infer(const InferOptions& options, const RunReport& report);
 
 }  // namespace orbweaver

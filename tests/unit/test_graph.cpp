@@ -105,6 +105,101 @@ TEST(DrawGraph, KeepsTheNodesOfACaptionApartAndOnTheCanvas) {
   }
 }
 
+// Two graphs joined.
+
+class DrawMatch : public ::testing::Test {
+ protected:
+  MatchPicture draw() const {
+    return draw_match({image_.view(), objects_, boxes_, entities_, matches_, "two cars on a road", {"score 0.5"}});
+  }
+
+  Image image_ = grey(400, 400);
+  Graph objects_ = graph_of({"a", "b", "c"}, {{0, 2, "near"}, {0, 1, "in"}});
+  std::vector<Object> boxes_{
+      {60, 60, 40, 40, 0, 1, "a", {}}, {300, 300, 40, 40, 0, 1, "b", {}}, {60, 200, 40, 40, 0, 1, "c", {}}};
+  Graph entities_ = graph_of({"car", "road", "field"}, {{0, 1, "on"}});
+  std::vector<NodeMatch> matches_{{1, 0, 1.0}, {0, 1, 1.0}};
+};
+
+TEST_F(DrawMatch, JoinsMatchedNodesInAColourOfTheirOwn) {
+  const MatchPicture picture = draw();
+  ASSERT_EQ(picture.joints.size(), 2u);
+  EXPECT_NE(picture.joints[0].colour, picture.joints[1].colour);
+  for (const auto& [object, entity, colour] : picture.joints) {
+    EXPECT_LT(object.x, entity.x);
+    EXPECT_EQ(pixel(picture.image, entity.x - 5, entity.y), colour) << "the line's end";
+    EXPECT_EQ(pixel(picture.image, entity.x + 3, entity.y), colour) << "the entity's box";
+    EXPECT_EQ(pixel(picture.image, object.x - 9, object.y - 9), colour) << "the object's number";
+  }
+  // The objects' boxes, 840 pixels for 400: the upper object is joined with the upper row.
+  EXPECT_NEAR(picture.joints[0].object.x - picture.joints[1].object.x, (300 - 60) * 2.1, 2);
+  EXPECT_LT(picture.joints[1].entity.y, picture.joints[0].entity.y);
+}
+
+TEST_F(DrawMatch, LeavesUnmatchedNodesUnjoinedAndGrey) {
+  const MatchPicture picture = draw();
+  // "field" stands in the third row, one row's height below the second.
+  const auto [first, second] = std::pair(picture.joints[1].entity, picture.joints[0].entity);
+  const double third = second.y + (second.y - first.y);
+  const Pixel ground = pixel(picture.image, 2, 2);
+  EXPECT_EQ(pixel(picture.image, first.x - 5, third), ground);
+  EXPECT_EQ(pixel(picture.image, first.x + 3, third), (Pixel{85, 85, 85}));
+}
+
+TEST_F(DrawMatch, ShowsASimilarPairMoreStronglyThanADissimilarOne) {
+  matches_ = {{1, 0, 0.9}, {0, 1, 0.1}};
+  const MatchPicture picture = draw();
+  const Pixel ground = pixel(picture.image, 2, 2);
+  const auto contrast = [&](size_t joint) {
+    const auto& [object, entity, colour] = picture.joints[joint];
+    double most = 0, rows = 0;
+    for (int dy = -6; dy <= 6; ++dy) {
+      const Pixel seen = pixel(picture.image, entity.x - 5, entity.y + dy);
+      rows += seen[0] > ground[0] + 20 || seen[1] > ground[1] + 20;
+      most = std::max(most, (seen[1] - ground[1]) / static_cast<double>(colour[1] - ground[1]));
+    }
+    return std::pair(most, rows);
+  };
+  EXPECT_GT(contrast(0).first, contrast(1).first + 0.2);
+  EXPECT_GT(contrast(0).second, contrast(1).second) << "rows of pixels";
+}
+
+TEST_F(DrawMatch, TakesEmptyGraphsAndImagesWithoutBoxes) {
+  const Graph nothing;
+  const auto drawn = [&](const Graph& objects, const std::vector<Object>& boxes, const Graph& entities,
+                         const std::vector<NodeMatch>& matches) {
+    return draw_match({image_.view(), objects, boxes, entities, matches, "", {}});
+  };
+  EXPECT_GT(drawn(nothing, {}, entities_, {}).image.width, 1000);
+  EXPECT_GT(drawn(objects_, boxes_, nothing, {}).image.width, 1000);
+  EXPECT_GT(drawn(nothing, {}, nothing, {}).image.width, 1000);
+  const MatchPicture beside = drawn(objects_, {}, entities_, matches_);
+  ASSERT_EQ(beside.joints.size(), 2u);
+  EXPECT_GT(beside.joints[0].object.y, 420) << "below the image";
+}
+
+TEST_F(DrawMatch, KeepsManyNodesAndLongNamesOnTheCanvas) {
+  const int count = 20;
+  std::vector<std::string> labels;
+  std::vector<Relation> relations;
+  boxes_.clear(), matches_.clear();
+  for (int64_t i = 0; i < count; ++i) {
+    labels.push_back(std::string(60, 'w') + std::to_string(i));
+    relations.push_back({i, (i * 7) % count, "surrounded by"});
+    boxes_.push_back({200, 200, 50, 50, 0.3, 1, "w", {}});
+    matches_.push_back({i, count - 1 - i, 0.02 * static_cast<double>(i) - 0.1});
+  }
+  objects_ = graph_of(labels, relations);
+  entities_ = graph_of(labels, relations);
+  const MatchPicture picture = draw();
+  for (size_t i = 0; i < matches_.size(); ++i) {
+    const auto& [object, entity, colour] = picture.joints[i];
+    EXPECT_TRUE(entity.x > 0 && entity.x + 100 < static_cast<double>(picture.image.width));
+    EXPECT_TRUE(entity.y > 0 && entity.y + 20 < static_cast<double>(picture.image.height));
+    for (size_t j = 0; j < i; ++j) EXPECT_GT(std::abs(entity.y - picture.joints[j].entity.y), 40) << i << " and " << j;
+  }
+}
+
 // Printing.
 
 TEST(GraphText, IsJsonWithANodeOrRelationALine) {
