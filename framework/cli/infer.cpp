@@ -43,8 +43,10 @@ void print_rows(const InferOptions& options, const std::string& name, const Matr
 
 std::string as_text(const Explanation& explanation) {
   std::string text = fmt::format("{}: [{}], ", explanation.pair.file.string(), explanation.pair.text + 1);
-  if (explanation.objects.empty()) return text + "no objects";
-  if (explanation.entities.empty()) return text + "no entities";
+  if (explanation.objects.empty())
+    text += explanation.entities.empty() ? "no objects, no entities" : "no objects";
+  else if (explanation.entities.empty())
+    text += "no entities";
   const char* separator = "";
   for (const NodeMatch& match : explanation.matches) {
     text += fmt::format("{}{} - {} {:.2f}", separator, explanation.entities[static_cast<size_t>(match.entity)],

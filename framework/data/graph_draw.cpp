@@ -833,7 +833,7 @@ class MatchDrawing {
       const double length = std::hypot(to.x - from.x, to.y - from.y);
       const cv::Point2d along = length > 0 ? (to - from) / length : cv::Point2d();
       const double gap = std::min(20.0, length / 3);
-      const double opacity = all ? 0.5 : graphs_.objects.relations.empty() ? 0.25 + 0.7 * edge.strength : 1;
+      const double opacity = graphs_.objects.relations.empty() ? 0.25 + 0.7 * edge.strength : 1;
       if (!names)
         draw_line(canvas_, from + along * gap, to - along * gap, ink, all ? 1 : 2, opacity, !edge.symmetric);
       else if (!edge.names.empty())

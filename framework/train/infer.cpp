@@ -132,6 +132,8 @@ InferResult infer(const InferOptions& options, const RunReport& report) {
       throw InputError(fmt::format("{}: {}", file.string(), fault));
     const fs::path objects = options.detections / (file.stem().string() + ".json");
     const bool known = !options.detections.empty() && fs::exists(objects);
+    if (!options.detections.empty() && !known && loaded.config.image.graph)
+      report.line(fmt::format("{}: does not exist; the graph of {} has no objects", objects.string(), file.string()));
     split.images.push_back({file.filename().string(), file, known ? objects : fs::path()});
   }
   for (const std::string& text : options.texts) split.captions.push_back({text, 0});

@@ -15,32 +15,38 @@ namespace fs = std::filesystem;
 class ExplainCommand : public CommandTest {
  protected:
   /// One epoch of a method with graphs on both sides, whose nodes no loss reads.
-  static fs::path trained(const std::string& name, const std::string& text_width, const std::string& loss) {
+  static fs::path trained(const std::string& name, const std::string& text_width, const std::string& loss,
+                          const std::vector<std::string>& more = {}) {
     const fs::path run = shared_ / name;
     if (fs::exists(run / "record.json")) return run;
     const std::string encoder = "graph_encoder={\"use\": \"rgcn\", \"width\": ";
-    Command command({"train", ORBWEAVER_SOURCE_DIR "/configs/methods/demo.json",
-                     "--out", run.string(),
-                     "--set", "dataset.root=" + (shared_ / "data").string(),
-                     "--set", "cache=" + (shared_ / "cache").string(),
-                     "--set", "train.epochs=1",
-                     "--set", "loss.0.use=" + loss,
-                     "--set", "train.threads=1",
-                     "--set", "train.batch_size=16",
-                     "--set", "model.image.encoder.size=32",
-                     "--set", "model.image.detector={\"use\": \"regions\"}",
-                     "--set", "model.image.graph={\"use\": \"sog\"}",
-                     "--set", "model.image." + encoder + "16}",
-                     "--set", "model.text.graph={\"use\": \"erg\"}",
-                     "--set", "model.text." + encoder + text_width + "}",
-                     "--set", "model.fusion={\"use\": \"weighted_sum\"}",
-                     "--set", "plugins=[\"regions\", \"sog\", \"erg\", \"rgcn\", \"weighted_sum\"]"},
-                    shared_);
+    std::vector<std::string> arguments{"train", ORBWEAVER_SOURCE_DIR "/configs/methods/demo.json",
+                                       "--out", run.string(),
+                                       "--set", "dataset.root=" + (shared_ / "data").string(),
+                                       "--set", "cache=" + (shared_ / "cache").string(),
+                                       "--set", "train.epochs=1",
+                                       "--set", "loss.0.use=" + loss,
+                                       "--set", "train.threads=1",
+                                       "--set", "train.batch_size=16",
+                                       "--set", "model.image.encoder.size=32",
+                                       "--set", "model.image.detector={\"use\": \"regions\"}",
+                                       "--set", "model.image.graph={\"use\": \"sog\"}",
+                                       "--set", "model.image." + encoder + "16}",
+                                       "--set", "model.text.graph={\"use\": \"erg\"}",
+                                       "--set", "model.text." + encoder + text_width + "}",
+                                       "--set", "model.fusion={\"use\": \"weighted_sum\"}",
+                                       "--set", "plugins=[\"regions\", \"sog\", \"erg\", \"rgcn\", \"weighted_sum\"]"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Command command(arguments, shared_);
     EXPECT_EQ(command.wait(), 0) << command.err();
     return run;
   }
   static fs::path run_with_graphs() { return trained("graphs", "16", "triplet"); }
-  static fs::path run_with_temperature() { return trained("temperature", "8", "info_nce"); }
+  static fs::path run_with_temperature() {
+    return trained("temperature", "8", "info_nce",
+                   {"--set", "model.interaction={\"use\": \"cmim\", \"width\": 16, \"heads\": 2, \"weight\": 0.25}",
+                    "--set", "plugins=[\"cmim\"]"});
+  }
 
   static std::vector<fs::path> images() {
     std::vector<fs::path> out;
@@ -126,6 +132,20 @@ TEST_F(ExplainCommand, AddsProbabilitiesByTheTemperatureOfTheRun) {
   const double odds = std::exp((row("scores")[0].as_double() - row("scores")[1].as_double()) / temperature);
   EXPECT_NEAR(row("probabilities")[0].as_double(), odds / (1 + odds), 1e-5);
   EXPECT_NEAR(row("probabilities")[1].as_double(), 1 / (1 + odds), 1e-5);
+}
+
+TEST_F(ExplainCommand, GivesThePartsOfAScoreThatAnInteractionRefines) {
+  Command command = run({"infer", run_with_temperature().string(), "--json", "--images", images()[0], images()[1],
+                         "--texts", "two planes", "a river"});
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  const Value result = parse_json(command.out(), "infer");
+  EXPECT_EQ(result.at("interaction_weight").as_double(), 0.25);
+  for (size_t i = 0; i < 2; ++i)
+    for (size_t t = 0; t < 2; ++t) {
+      const auto number = [&](const char* name) { return result.at(name).as_list().at(i).as_list().at(t).as_double(); };
+      EXPECT_NEAR(number("scores"), number("cosines") + 0.25 * number("interaction"), 1e-5);
+      EXPECT_NE(number("interaction"), 0);
+    }
 }
 
 TEST_F(ExplainCommand, AnswersWrongInputWithStatus2AndOneLine) {
