@@ -72,14 +72,15 @@ struct LossKeys {
 /// ... and an interaction. Final score = embedding_weight * cosine + weight * interaction.
 struct InteractionKeys {
   enum class Training {
-    hard_negatives,  ///< a softmax loss of its own over each positive and the hardest negatives of the batch
-    all_pairs        ///< it scores all pairs of the batch, and the config's losses take the final scores
+    hard_negatives,    ///< a softmax loss of its own over each positive and the hardest negatives of the batch
+    random_negatives,  ///< the same over negatives drawn from the batch
+    all_pairs          ///< it scores all pairs of the batch, and the config's losses take the final scores
   };
   double weight = 0.5;
   double embedding_weight = 1;
   int64_t shortlist = 100;  ///< candidates per query that it rescores; 0: all pairs, exactly
   Training training = Training::hard_negatives;
-  int64_t hard_negatives = 8;
+  int64_t negatives = 8;
   double temperature = 0.07;
   static void describe(ParamSpec<InteractionKeys>& p);
 };

@@ -22,11 +22,13 @@ void InteractionKeys::describe(ParamSpec<InteractionKeys>& p) {
   p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores; 0: all pairs, exactly")
       .range(0, 1 << 30);
   p.field("training", &InteractionKeys::training,
-          {{"hard_negatives", Training::hard_negatives}, {"all_pairs", Training::all_pairs}},
+          {{"hard_negatives", Training::hard_negatives},
+           {"random_negatives", Training::random_negatives},
+           {"all_pairs", Training::all_pairs}},
           "hard_negatives: a softmax loss of its own over each positive and the batch's hardest negatives; "
+          "random_negatives: the same over some of the batch's; "
           "all_pairs: it scores every pair of the batch, and the losses take the final scores");
-  p.field("hard_negatives", &InteractionKeys::hard_negatives, "Negatives scored beside each positive")
-      .range(1, 1 << 20);
+  p.field("negatives", &InteractionKeys::negatives, "Negatives scored beside each positive").range(1, 1 << 20);
   p.field("temperature", &InteractionKeys::temperature, "Of the softmax over the scored pairs").range(1e-4, 100);
 }
 

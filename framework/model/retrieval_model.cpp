@@ -411,8 +411,11 @@ at::Tensor RetrievalModel::score_all_pairs(const Representation& images, const R
 
 at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
   const InteractionKeys& part = config_.interaction->interaction;
-  const int64_t size = batch.scores.size(0), k = std::min(part.hard_negatives, size - 1);
-  const at::Tensor candidates = batch.scores.detach().masked_fill(batch.negatives.logical_not(), -INFINITY);
+  const int64_t size = batch.scores.size(0), k = std::min(part.negatives, size - 1);
+  const at::Tensor hardness = part.training == InteractionKeys::Training::random_negatives
+                                  ? at::rand_like(batch.scores.detach())
+                                  : batch.scores.detach();
+  const at::Tensor candidates = hardness.masked_fill(batch.negatives.logical_not(), -INFINITY);
   const at::Tensor self = at::arange(size, batch.scores.options().dtype(at::kLong));
   const auto direction_loss = [&](const at::Tensor& rows, bool images_are_queries) {
     const auto [values, hardest] = rows.topk(k, 1);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include "framework/train/checkpoint.h"
 #include "framework/train/evaluate.h"
@@ -440,6 +441,22 @@ TEST_F(Shortlist, TrainingGivesTheInteractionAGradient) {
   ASSERT_TRUE(scale.grad().defined());
   EXPECT_NE(scale.grad().item<float>(), 0);
   EXPECT_EQ(loss.parts.back().first, "interaction");
+}
+
+TEST_F(Shortlist, RandomNegativesAreDrawnAndWithAllOfThemNothingIsLeftToDraw) {
+  const auto part = [&](const std::string& training, int64_t negatives, uint64_t seed) {
+    Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"training\": \"" + training +
+                        "\", \"negatives\": " + std::to_string(negatives) + "}"}),
+                  "train");
+    LossInput batch = training_batch(fitted);
+    at::manual_seed(seed);
+    return fitted.model.loss(batch).parts.back().second.item<float>();
+  };
+  EXPECT_NEAR(part("random_negatives", 100, 1), part("hard_negatives", 100, 1), 1e-5);
+  EXPECT_EQ(part("random_negatives", 1, 1), part("random_negatives", 1, 1));
+  std::set<float> drawn;
+  for (uint64_t seed = 1; seed <= 8; ++seed) drawn.insert(part("random_negatives", 1, seed));
+  EXPECT_GT(drawn.size(), 1u);
 }
 
 TEST_F(Shortlist, OfLengthZeroScoresAllPairsExactlyAndOneMatrixServesBothDirections) {
