@@ -189,6 +189,81 @@ TEST(Cmim, GradientsAgreeWithFiniteDifferences) {
   }
 }
 
+/// Score and gradients of all parameters and of the items' parts.
+std::vector<at::Tensor> score_and_gradients(CmimInteraction& interaction, Representation& images, Representation& texts,
+                                            const at::Tensor& pairs) {
+  std::vector<at::Tensor> variables = interaction.parameters();
+  for (at::Tensor* part : {&images.global, &images.tokens, &texts.global, &texts.tokens})
+    variables.push_back(part->set_requires_grad(true));
+  const at::Tensor scores = interaction.score_pairs(images, texts, pairs);
+  const at::Tensor factors = at::arange(1, pairs.size(0) + 1, scores.options().requires_grad(false)).sin();
+  std::vector<at::Tensor> out = torch::autograd::grad({(scores * factors).sum()}, variables);
+  out.push_back(scores.detach());
+  return out;
+}
+
+TEST(Cmim, AttentionByHandAndByTensorExpressionsAreTheSame) {
+  for (const auto type : {at::kFloat, at::kDouble})
+    for (const auto pool : kPools) {
+      at::manual_seed(9);
+      const Inputs in = inputs(5, 11, 7, 13, 8);
+      CmimParams params = small(pool);
+      params.width = 24;
+      params.dropout = 1e-300;  // drops nothing, but asks for tensor expressions in training
+      CmimInteraction interaction(params, in);
+      wake(interaction);
+      interaction.to(type);
+      Representation images = items(6, 19, in.image, type), texts = items(7, 12, in.text, type);
+      images.token_mask = mask_of({19, 16, 1, 0, 4, 9}, 19);
+      texts.token_mask = mask_of({3, 12, 0, 1, 8, 5, 7}, 12);
+      texts.token_mask[1][4] = false;  // a gap
+      // Images and texts without tokens, repeated pairs, and items that are in none.
+      const at::Tensor pairs =
+          at::tensor({5, 1, 0, 1, 3, 4, 0, 2, 2, 0, 5, 6, 3, 2, 0, 1, 4, 4, 0, 3, 0, 0, 5, 1}, at::kLong).view({-1, 2});
+      interaction.train();
+      const auto expected = score_and_gradients(interaction, images, texts, pairs);
+      interaction.eval();
+      const auto found = score_and_gradients(interaction, images, texts, pairs);
+      for (size_t i = 0; i < found.size(); ++i)
+        EXPECT_LT(largest_difference(found[i], expected[i]) / std::max(expected[i].abs().max().item<double>(), 1.0),
+                  type == at::kFloat ? 1e-6 : 1e-12)
+            << i;
+      at::NoGradGuard no_grad;
+      EXPECT_LT(largest_difference(interaction.score_pairs(images, texts, pairs), expected.back()), 1e-6);
+    }
+}
+
+TEST(Cmim, GivesTheSameBitsAgainAndNearlyOnTwoThreads) {
+  at::manual_seed(10);
+  const Inputs in = inputs(16, 30, 16, 20, 16);
+  CmimParams params;
+  params.width = 64;
+  CmimInteraction interaction(params, in);
+  wake(interaction);
+  interaction.eval();
+  Representation images = items(40, 49, in.image), texts = items(40, 20, in.text);
+  texts.token_mask = at::arange(20, at::kLong).unsqueeze(0) < at::randint(1, 21, {40, 1}, at::kLong);
+  const at::Tensor pairs = at::randint(0, 40, {200, 2}, at::kLong);
+  const int threads = at::get_num_threads();
+  const auto once = score_and_gradients(interaction, images, texts, pairs);
+  const auto again = score_and_gradients(interaction, images, texts, pairs);
+  at::set_num_threads(2);
+  const auto shared = score_and_gradients(interaction, images, texts, pairs);
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < once.size(); ++i) {
+    EXPECT_TRUE(at::equal(once[i], again[i])) << i;
+    EXPECT_LT(largest_difference(once[i], shared[i]), 1e-5) << i;
+  }
+}
+
+TEST(Cmim, RefusesPairsOfItemsThatAreNotThere) {
+  const Inputs in = inputs(4, 4, 4, 4, 4);
+  CmimInteraction interaction(small(), in);
+  interaction.eval();
+  const at::Tensor pairs = at::tensor({0, 3}, at::kLong).view({1, 2});
+  EXPECT_THROW(interaction.score_pairs(items(2, 3, in.image), items(3, 2, in.text), pairs), orbweaver::Error);
+}
+
 TEST(Cmim, APairsScoreDependsNeitherOnOtherPairsNorOnTheChunk) {
   at::manual_seed(4);
   at::NoGradGuard no_grad;
