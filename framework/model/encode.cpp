@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
+#include <unordered_map>
 
 #include "framework/model/check_outputs.h"
 
@@ -63,45 +65,122 @@ std::vector<int64_t> indices(int64_t begin, int64_t end) {
   return out;
 }
 
-/// Rescores one direction: rows of `scores` [Q, G] are queries. Returns per query whether a match was on its shortlist.
+/// The pairs that an interaction rescores in one direction, query after query.
+struct Shortlists {
+  std::vector<int64_t> items;
+  std::vector<int64_t> begin = {0};  ///< [Q + 1], the first item of each query
+  std::vector<float> last;           ///< [Q], the score that an item needs to be on the query's list
+
+  int64_t queries() const { return static_cast<int64_t>(last.size()); }
+  std::span<const int64_t> of(int64_t query) const {
+    const size_t first = static_cast<size_t>(begin[static_cast<size_t>(query)]);
+    return std::span(items).subspan(first, static_cast<size_t>(begin[static_cast<size_t>(query) + 1]) - first);
+  }
+};
+
+/// @param scores  [Q, G]; all items tied with the last of a query's k best are on its list.
+Shortlists shortlists(const at::Tensor& scores, int64_t k) {
+  Shortlists out;
+  for (int64_t q = 0; q < scores.size(0); ++q) {
+    const at::Tensor row = scores[q];
+    out.last.push_back(std::get<0>(row.topk(k)).min().item<float>());
+    const at::Tensor on_it = at::nonzero(row >= out.last.back()).squeeze(1);
+    out.items.insert(out.items.end(), on_it.data_ptr<int64_t>(), on_it.data_ptr<int64_t>() + on_it.numel());
+    out.begin.push_back(static_cast<int64_t>(out.items.size()));
+  }
+  return out;
+}
+
+/// Items in the order in which they first occur, each once.
+class Union {
+ public:
+  /// @return  its place among them.
+  int64_t add(int64_t item) {
+    const auto [known, added] = place_.try_emplace(item, static_cast<int64_t>(items_.size()));
+    if (added) items_.push_back(item);
+    return known->second;
+  }
+  std::span<const int64_t> items() const { return items_; }
+
+ private:
+  std::unordered_map<int64_t, int64_t> place_;
+  std::vector<int64_t> items_;
+};
+
+int64_t bytes_of_a_row(const Representation& all) {
+  int64_t bytes = 0;
+  for (const at::Tensor* part :
+       {&all.global, &all.tokens, &all.token_mask, &all.nodes, &all.node_mask, &all.local, &all.embedding})
+    if (part->defined() && part->size(0) > 0) bytes += static_cast<int64_t>(part->nbytes()) / part->size(0);
+  return bytes;
+}
+
+/// The interaction's scores of all pairs of `lists`, in their order.
+///
+/// In blocks of pairs: neighbouring queries have candidates in common, and an interaction does what it does with an
+/// item alone (projections, often most of its work) once in a block.
+at::Tensor shortlist_scores(RetrievalModel& model, const Shortlists& lists, const Representation& queries,
+                            const Representation& gallery, bool images_are_queries, int64_t chunk,
+                            const RunReport& report) {
+  constexpr int64_t kRowsBytes = 64 << 20;  // of a block's queries and candidates: tokens can be large
+  const int64_t total = static_cast<int64_t>(lists.items.size());
+  const int64_t query_bytes = bytes_of_a_row(queries), item_bytes = bytes_of_a_row(gallery);
+  const at::Tensor scores = at::empty({total}, at::kFloat);
+  int64_t query = 0;
+  for (int64_t begin = 0; begin < total;) {
+    Union block_queries, candidates;
+    std::vector<int64_t> pairs;
+    int64_t end = begin;
+    for (; end < total && end - begin < chunk; ++end) {
+      while (lists.begin[static_cast<size_t>(query) + 1] <= end) ++query;
+      const int64_t own = block_queries.add(query), other = candidates.add(lists.items[static_cast<size_t>(end)]);
+      pairs.push_back(images_are_queries ? own : other);
+      pairs.push_back(images_are_queries ? other : own);
+      const auto count = [](const Union& all) { return static_cast<int64_t>(all.items().size()); };
+      if (count(block_queries) * query_bytes + count(candidates) * item_bytes >= kRowsBytes) {
+        ++end;
+        break;
+      }
+    }
+    const Representation own = select_rows(queries, block_queries.items(), model.device());
+    const Representation other = select_rows(gallery, candidates.items(), model.device());
+    const at::Tensor index = at::tensor(pairs, at::kLong).view({-1, 2}).to(model.device());
+    const at::Tensor made = model.interaction().call("score_pairs", [&](Interaction& interaction) {
+      return images_are_queries ? interaction.score_pairs(own, other, index)
+                                : interaction.score_pairs(other, own, index);
+    });
+    check_output(model.interaction().ref(), "scores", made, {end - begin}, true);
+    scores.slice(0, begin, end).copy_(made);
+    begin = end;
+    const int64_t done = query + (lists.begin[static_cast<size_t>(query) + 1] == end);
+    report.progress("interaction", done, lists.queries(), "queries", "");
+  }
+  return scores;
+}
+
+/// Rescores one direction: rows of `scores` [Q, G] are queries. Returns the share of queries that have a match on their
+/// shortlist.
 template <class IsMatch>
 double refine(RetrievalModel& model, at::Tensor& scores, const Representation& queries, const Representation& gallery,
               bool images_are_queries, int64_t chunk, const RunReport& report, IsMatch&& is_match) {
   const InteractionKeys& part = model.config().interaction->interaction;
-  const int64_t query_count = scores.size(0), k = std::min(part.shortlist, scores.size(1));
+  const Shortlists lists = shortlists(scores, std::min(part.shortlist, scores.size(1)));
+  const at::Tensor made = shortlist_scores(model, lists, queries, gallery, images_are_queries, chunk, report);
   int64_t found = 0;
-  for (int64_t q = 0; q < query_count; ++q) {
-    at::Tensor row = scores[q];
-    const float last = std::get<0>(row.topk(k)).min().item<float>();
-    const at::Tensor shortlist = at::nonzero(row >= last).squeeze(1);
-    const at::Tensor rest = row < last;
-    const std::vector<int64_t> items(shortlist.data_ptr<int64_t>(), shortlist.data_ptr<int64_t>() + shortlist.numel());
+  for (int64_t q = 0; q < lists.queries(); ++q) {
+    const std::span<const int64_t> items = lists.of(q);
     found += std::any_of(items.begin(), items.end(), [&](int64_t item) { return is_match(q, item); });
-
-    const Representation query = select_rows(queries, std::span(&q, 1), model.device());
-    std::vector<at::Tensor> parts;
-    for (size_t begin = 0; begin < items.size(); begin += static_cast<size_t>(chunk)) {
-      const size_t count = std::min(items.size() - begin, static_cast<size_t>(chunk));
-      const Representation candidates = select_rows(gallery, std::span(items).subspan(begin, count), model.device());
-      const at::Tensor own =
-          at::zeros({static_cast<int64_t>(count)}, at::TensorOptions().dtype(at::kLong).device(model.device()));
-      const at::Tensor other = at::arange(static_cast<int64_t>(count), own.options());
-      const at::Tensor pairs = images_are_queries ? at::stack({own, other}, 1) : at::stack({other, own}, 1);
-      const at::Tensor made = model.interaction().call("score_pairs", [&](Interaction& interaction) {
-        return images_are_queries ? interaction.score_pairs(query, candidates, pairs)
-                                  : interaction.score_pairs(candidates, query, pairs);
-      });
-      check_output(model.interaction().ref(), "scores", made, {static_cast<int64_t>(count)}, true);
-      parts.push_back(made.cpu());
-    }
-    const at::Tensor refined = part.embedding_weight * row.index_select(0, shortlist) + part.weight * at::cat(parts);
+    at::Tensor row = scores[q];
+    const float last = lists.last[static_cast<size_t>(q)];
+    const at::Tensor rest = row < last, shortlist = at::nonzero(row >= last).squeeze(1);
+    const at::Tensor own = made.narrow(0, lists.begin[static_cast<size_t>(q)], static_cast<int64_t>(items.size()));
+    const at::Tensor refined = part.embedding_weight * row.index_select(0, shortlist) + part.weight * own;
     row.index_copy_(0, shortlist, refined);
     // Cosines lie within [-1, 1], so this puts all others below the shortlist and keeps their order.
     const float lowest = refined.min().item<float>();
     row.copy_(at::where(rest, row - last - 1 + std::min(lowest, 0.0f), row));
-    report.progress("interaction", q + 1, query_count, "queries", "");
   }
-  return query_count ? static_cast<double>(found) / static_cast<double>(query_count) : 0;
+  return lists.queries() ? static_cast<double>(found) / static_cast<double>(lists.queries()) : 0;
 }
 
 /// Final scores of all pairs, some images at a time.
@@ -109,14 +188,14 @@ at::Tensor exact_scores(RetrievalModel& model, const EncodedSplit& encoded, cons
   constexpr int64_t block = 64;
   const int64_t images = encoded.images.embedding.size(0), texts = encoded.texts.embedding.size(0);
   const Representation all_texts = select_rows(encoded.texts, indices(0, texts), model.device());
-  std::vector<at::Tensor> parts;
+  const at::Tensor scores = at::empty({images, texts}, at::kFloat);
   for (int64_t begin = 0; begin < images; begin += block) {
     const int64_t end = std::min(begin + block, images);
     const Representation rows = select_rows(encoded.images, indices(begin, end), model.device());
-    parts.push_back(model.score_all_pairs(rows, all_texts).cpu());
+    scores.slice(0, begin, end).copy_(model.score_all_pairs(rows, all_texts));
     report.progress("interaction", end, images, "images", "");
   }
-  return at::cat(parts);
+  return scores;
 }
 
 Matrix<float> to_matrix(const at::Tensor& tensor) {

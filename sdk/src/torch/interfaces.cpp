@@ -34,13 +34,15 @@ at::Tensor l2_normalize(const at::Tensor& rows) {
 
 at::Tensor Interaction::score_all(const Representation& images, const Representation& texts, int64_t chunk) {
   const int64_t m = images.embedding.size(0), n = texts.embedding.size(0), total = m * n;
-  std::vector<at::Tensor> parts;
+  // Filled in place: small results kept between a chunk's large passing tensors would leave the heap in pieces.
+  at::Tensor scores = at::empty({total}, images.embedding.options().requires_grad(false));
   for (int64_t begin = 0; begin < total; begin += chunk) {
-    const auto flat = at::arange(begin, std::min(begin + chunk, total), images.embedding.options().dtype(at::kLong));
+    const int64_t end = std::min(begin + chunk, total);
+    const auto flat = at::arange(begin, end, images.embedding.options().dtype(at::kLong).requires_grad(false));
     const auto pairs = at::stack({flat.div(n, "floor"), flat.remainder(n)}, 1);
-    parts.push_back(score_pairs(images, texts, pairs));
+    scores.slice(0, begin, end).copy_(score_pairs(images, texts, pairs));
   }
-  return at::cat(parts).view({m, n});
+  return scores.view({m, n});
 }
 
 at::Tensor negative_mask(const at::Tensor& image_ids, const at::Tensor& token_hashes) {
