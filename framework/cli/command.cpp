@@ -25,8 +25,14 @@ bool on_terminal() {
   return result;
 }
 
-Progress::Progress(std::string what, int64_t total, std::string unit)
-    : what_(std::move(what)), unit_(std::move(unit)), total_(total), start_(Clock::now()), last_print_(start_) {}
+Progress::Progress(std::string what, int64_t total, std::string unit, int64_t done)
+    : what_(std::move(what)),
+      unit_(std::move(unit)),
+      total_(total),
+      before_(done),
+      done_(done),
+      start_(Clock::now()),
+      last_print_(start_) {}
 
 Progress::~Progress() { finish(); }
 
@@ -55,10 +61,11 @@ void Progress::print() {
   printed_ = true;
   last_print_ = Clock::now();
   const double seconds = std::chrono::duration<double>(last_print_ - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(done_ - before_) / seconds : 0;
   std::string line = fmt::format("{}: {}", what_, done_);
   if (total_ > 0) line += fmt::format("/{}", total_);
-  line += fmt::format(" {}, {:.3g}/s", unit_, rate);
+  line += fmt::format(" {}", unit_);
+  if (rate > 0) line += fmt::format(", {:.3g}/s", rate);
   if (finished_)
     line += ", took " + duration_text(seconds);
   else if (total_ > 0 && rate > 0)

@@ -58,7 +58,8 @@ bool on_terminal();
 class Progress {
  public:
   /// @param total  units of work, 0 when unknown.
-  Progress(std::string what, int64_t total, std::string unit);
+  /// @param done   of them before now, as of resumed work: they do not count in the rate.
+  Progress(std::string what, int64_t total, std::string unit, int64_t done = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -74,7 +75,7 @@ class Progress {
 
   using Clock = std::chrono::steady_clock;
   std::string what_, unit_, note_;
-  int64_t total_, done_ = 0;
+  int64_t total_, before_, done_;
   Clock::time_point start_, last_print_;
   bool printed_ = false, finished_ = false;
 };

@@ -43,7 +43,7 @@ RunReport make_report() {
     if (state->what != what) {
       state->clear();
       state->what = what;
-      state->progress = std::make_unique<Progress>(what, total, unit);
+      state->progress = std::make_unique<Progress>(what, total, unit, done);
     }
     state->progress->update(done, note);
     if (done >= total) state->clear();
