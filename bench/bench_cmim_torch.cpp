@@ -1,8 +1,8 @@
-// The interaction cmim on one thread, as GraVLM's light config has it: 64 image tokens of 96, captions of 6 to 18 words
-// of 256 padded to 28, width 128, 2 heads, no dropout.
+// The interaction cmim on one thread, in the sizes of GraVLM's light config: 64 image tokens of 96, captions of 6 to 18
+// words of 256 padded to 28, width 128, 2 heads, no dropout.
 //
-// `training_step` is what the hard-negative loss asks for in a step, forward and backward: 128 matching pairs, each
-// with 4 hard negatives, in both directions. `shortlists` rescores 40 captions' shortlists of 100 of 128 images.
+// `training_step` is what the interaction's loss asks for in a step, forward and backward: 128 matching pairs, each
+// with 4 negatives, in both directions. `shortlists` rescores 40 captions' shortlists of 100 of 128 images.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>

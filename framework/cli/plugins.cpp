@@ -129,7 +129,7 @@ bool serves(const Component& component, Side side) {
   try {
     const Hosted<GraphBuilder> builder = create<GraphBuilder>(host, component.id, Value::object(), nullptr, "");
     return builder.call("serves", [side](GraphBuilder& made) { return made.serves(side); });
-  } catch (const InputError&) {
+  } catch (const Error&) {
     return false;
   }
 }

@@ -9,7 +9,7 @@
 namespace orbweaver {
 
 struct EncodedSplit {
-  Representation images;  ///< per image; beside the embedding only what an interaction reads; on the CPU
+  Representation images;  ///< per image; embedding, what an interaction reads, what was to be kept; on the CPU
   Representation texts;   ///< per distinct text
 };
 
@@ -27,7 +27,7 @@ struct SplitScores {
 
 /// Cosine of all pairs; with an interaction, embedding_weight x cosine + weight x interaction: of all pairs when its
 /// shortlist is 0, else on each direction's own shortlist (all items tied with its last are on it), other pairs below
-/// it in embedding order. A query's scores never depend on other queries.
+/// it in embedding order. Queries are scored in blocks; a query's scores depend on the others in rounding alone.
 SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, int64_t chunk,
                         const RunReport& report);
 

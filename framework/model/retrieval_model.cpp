@@ -237,8 +237,14 @@ void RetrievalModel::encode_labels() {
   for (size_t begin = 0; begin < names.size();) {
     const size_t end = std::min(names.size(), begin + static_cast<size_t>(config_.eval.batch_size));
     std::vector<std::vector<int64_t>> tokens;
-    for (; begin < end; ++begin)
+    for (; begin < end; ++begin) {
       tokens.push_back(text_encoder_.call("tokenize", [&](TextEncoder& text) { return text.tokenize(names[begin]); }));
+      if (tokens.back().empty() || std::find(tokens.back().begin(), tokens.back().end(), 0) != tokens.back().end())
+        throw InputError(
+            fmt::format("{}: makes no ids of the label \"{}\", or a 0 among them, which is padding; rename the "
+                        "label, or use \"label_embedding\": \"random\"",
+                        text_encoder_.ref().where(), names[begin]));
+    }
     std::vector<const std::vector<int64_t>*> batch;
     for (const std::vector<int64_t>& ids : tokens) batch.push_back(&ids);
     const TokenBatch padded = to_device(pad_texts(batch), device_);

@@ -74,6 +74,11 @@ void score(const RetrievalModel& model, const SplitInputs& inputs, const Encoded
 /// The temperature of the first loss that keeps one, by info_nce's name for log(1/temperature).
 /// @throws InputError if there is none.
 double temperature_of(const RetrievalModel& model, const std::string& run) {
+  if (model.interaction() && model.config().interaction->interaction.training != InteractionKeys::Training::all_pairs)
+    throw InputError(fmt::format(
+        "{}: --softmax: embeddings and interaction were trained with a loss each, and no temperature belongs to their "
+        "sum; leave --softmax out",
+        run));
   for (const auto& [name, tensor] : model.state())
     if (name.starts_with("loss.") && name.ends_with(".log_scale")) return std::exp(-tensor.item<double>());
   throw InputError(fmt::format(
@@ -128,15 +133,21 @@ InferResult infer(const InferOptions& options, const RunReport& report) {
 
   Split split;
   split.name = "input";
+  std::vector<std::string> without_objects;
   for (const fs::path& file : options.images) {
     if (const std::string fault = image_fault(file); !fault.empty())
       throw InputError(fmt::format("{}: {}", file.string(), fault));
     const fs::path objects = options.detections / (file.stem().string() + ".json");
     const bool known = !options.detections.empty() && fs::exists(objects);
     if (!options.detections.empty() && !known && loaded.config.image.graph)
-      report.line(fmt::format("{}: does not exist; the graph of {} has no objects", objects.string(), file.string()));
+      without_objects.push_back(fmt::format("{}: does not exist", objects.string()));
     split.images.push_back({file.filename().string(), file, known ? objects : fs::path()});
   }
+  // As in a dataset: the config's detector is asked only where no image has a file.
+  const bool detected = without_objects.size() == options.images.size() && loaded.config.image.detector;
+  for (const std::string& missing : without_objects)
+    report.line(missing +
+                (detected ? "; objects come from the run's detector" : "; that image's graph has no objects"));
   for (const std::string& text : options.texts) split.captions.push_back({text, 0});
 
   set_up_torch(loaded.config);

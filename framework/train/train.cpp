@@ -152,6 +152,8 @@ class Trainer {
     train_options.augmented = config_.train.augment.any();
     train_ = std::make_unique<SplitInputs>(*model_, dataset_.train, dataset_.triples, *cache_, report_, train_options);
     val_ = std::make_unique<SplitInputs>(*model_, dataset_.val, dataset_.triples, *cache_, report_, options);
+    // Read now for its errors alone; the graphs, whose names it joins, take a while.
+    if (!checkpoint && !config_.synonyms.empty()) SynonymTables::read(config_.synonyms);
     train_->build_graphs();
     val_->build_graphs();
     if (checkpoint) {

@@ -44,7 +44,9 @@ class ExplainCommand : public CommandTest {
   static fs::path run_with_graphs() { return trained("graphs", "16", "triplet"); }
   static fs::path run_with_temperature() {
     return trained("temperature", "8", "info_nce",
-                   {"--set", "model.interaction={\"use\": \"cmim\", \"width\": 16, \"heads\": 2, \"weight\": 0.25}",
+                   {"--set",
+                    "model.interaction={\"use\": \"cmim\", \"width\": 16, \"heads\": 2, \"weight\": 0.25, "
+                    "\"training\": \"all_pairs\"}",
                     "--set", "plugins=[\"cmim\"]"});
   }
 
@@ -156,6 +158,8 @@ TEST_F(ExplainCommand, AnswersWrongInputWithStatus2AndOneLine) {
        "no /model/image/graph, no /model/image/graph_encoder, no /model/text/graph"},
       {{graphs, "--explain", "a.svg"}, "--explain a.svg: expected a file name that ends in .png or .jpg"},
       {{graphs, "--softmax"}, "--softmax needs a loss with a temperature (info_nce)"},
+      {{widths, "--softmax", "--set", "model.interaction.training=hard_negatives"},
+       "were trained with a loss each, and no temperature belongs to their sum"},
       {{widths, "--explain", "a.png"}, "are 16 wide, those of /model/text/graph_encoder (rgcn) 8"}};
   for (const auto& [more, part] : cases) {
     std::vector<std::string> arguments{"infer"};

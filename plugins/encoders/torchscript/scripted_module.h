@@ -145,7 +145,8 @@ class ScriptedModule final : public ScriptedSlots {
                                   file.stem().string() + ".pt\") or torch.jit.script";
     if (!std::filesystem::is_regular_file(file)) throw Fault("is no file; " + export_so);
     try {
-      torch::jit::Module script = torch::jit::load(file.string());
+      torch::jit::Module script =
+          torch::jit::load(file.string(), at::kCPU);  // wherever it was saved; the model moves it
       if (!script.find_method("forward")) throw Fault("has no method `forward`; " + export_so);
       return script;
     } catch (const Fault&) {

@@ -372,6 +372,7 @@ class TorchscriptText : public Archives {
     params.tokenizer = TorchscriptTextParams::Tokenizer::words;
     params.vocabulary = folder_.path() / "words.txt";
     params.context = 6;
+    params.unknown = 1;
     write_text(params.vocabulary, "<pad>\n<unk>\nplane\nParked\ntwo\n");
     return params;
   }
@@ -407,6 +408,12 @@ class TorchscriptText : public Archives {
     return error_of([&] { TorchscriptTextEncoder(params, Inputs{}).fit({}); });
   }
 };
+
+TEST_F(TorchscriptText, WordsWithoutAnIdForUnknownOnesAreRefused) {
+  TorchscriptTextParams params = words(embedding("ids", "  return t.mean(1)\n"));
+  params.unknown.reset();
+  EXPECT_NE(text_error(params).find("`unknown` is missing"), std::string::npos);
+}
 
 TEST_F(TorchscriptText, WordsHaveTheNumbersOfTheirLines) {
   TorchscriptTextParams params = words(embedding("ids", "  return t.mean(1)\n"));
@@ -495,6 +502,8 @@ TEST_F(TorchscriptText, ItsVocabularyTravelsInTheCheckpoint) {
                            ? TorchscriptTextParams::Tokenizer::clip_bpe
                            : TorchscriptTextParams::Tokenizer::words;
     params.token_ids.reset();
+    params.unknown.reset();
+    if (params.tokenizer == TorchscriptTextParams::Tokenizer::words) params.unknown = -1;
     TorchscriptTextEncoder other(params, Inputs{});
     expect_words(error_of([&] { other.load_extra_state(trained.extra_state()); }), {"trained with another"});
   }

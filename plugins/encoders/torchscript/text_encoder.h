@@ -49,7 +49,8 @@ struct TorchscriptTextParams {
     p.field("token_ids", &TorchscriptTextParams::token_ids,
             "Size of clip_bpe's vocabulary (49408): 514 and as many of the first merges as remain")
         .range(514, 1000000);
-    p.field("unknown", &TorchscriptTextParams::unknown, "For words: id of a word that has none (1); -1: it is left out")
+    p.field("unknown", &TorchscriptTextParams::unknown,
+            "For words, required: id of a word that has none; -1: it is left out")
         .range(-1, 1e9);
     p.field("start", &TorchscriptTextParams::start, "For words: id before each text; -1: none (-1)").range(-1, 1e9);
     p.field("end", &TorchscriptTextParams::end, "For words: id after each text; -1: none (-1)").range(-1, 1e9);
@@ -137,6 +138,11 @@ class TorchscriptTextEncoder final : public orbweaver::TextEncoder {
     refuse(!words && params_.unknown, "unknown");
     refuse(!words && params_.start, "start");
     refuse(!words && params_.end, "end");
+    // A default would turn unknown words into whatever word stands on that line.
+    if (words && !params_.unknown)
+      throw orbweaver::InputError(kComponent +
+                                  ": `unknown` is missing; the tokenizer \"words\" needs the id of words that the "
+                                  "vocabulary lacks, or -1 to leave them out");
   }
 
   std::string tokenizer_name() const { return params_.tokenizer == Params::Tokenizer::words ? "words" : "clip_bpe"; }
@@ -156,7 +162,7 @@ class TorchscriptTextEncoder final : public orbweaver::TextEncoder {
   void set_tokenizer(std::string_view vocabulary, const std::string& source) {
     if (params_.tokenizer == Params::Tokenizer::words)
       tokenizer_ = std::make_unique<WordTokenizer>(vocabulary,
-                                                   SpecialIds{params_.padding, params_.unknown.value_or(1),
+                                                   SpecialIds{params_.padding, params_.unknown.value_or(-1),
                                                               params_.start.value_or(-1), params_.end.value_or(-1)},
                                                    source);
     else

@@ -79,7 +79,7 @@ inline bool can_attend_real(const at::Tensor& tokens) {
 ///
 /// Why by hand: as tensor expressions each pair's tokens are copied, padding included, each pair has a small product of
 /// its own, and each step of a softmax passes through memory. Here an image meets the words of all its texts in one
-/// product, and what follows stays in the cache. Nothing is summed in an order that depends on the number of threads:
+/// product, and what follows stays in the cache. No thread adds to what another adds to:
 /// an image's pairs belong to one of them, and gradients of words are kept for each pair and then summed by text.
 template <class T>
 class PairKernel {

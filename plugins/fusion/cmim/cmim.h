@@ -75,7 +75,8 @@ struct CmimParams {
 /// softmax(S_h y_j), where R and S start at zero, so that this starts as the mean. v and t are the `global` vectors
 /// through heads of the interaction's own, or with `base: "embedding"` the fusion's embeddings. The gates have an entry
 /// for each dimension and start at zero: the untrained score is cosine(v, t). A text is always conditioned on the image
-/// it is paired with and the image on the text, positives and negatives alike; a pair's score depends on nothing else.
+/// it is paired with and the image on the text, positives and negatives alike; but for rounding a pair's score depends
+/// on nothing else.
 ///
 /// The pool stands inside the sums: sum_i r_i sum_j a_ij V y_j = V sum_j (sum_i r_i a_ij) y_j, so that no pair ever
 /// needs the attended tokens [T, width], nor an item its values: V is applied to one vector for each pair and head. Per
@@ -85,9 +86,9 @@ struct CmimParams {
 /// finds nothing but the biases of V and M.
 ///
 /// In float or double on a CPU, without dropout, the attention is computed by hand (attend.h): no pair's tokens are
-/// copied, padding costs nothing, and an image meets all its texts in one product. A training step of GraVLM's light
-/// config (bench/bench_cmim_torch.cpp) takes 0.4 of the time of the tensor expressions that serve everything else. The
-/// two agree to rounding; only the latter have a second derivative.
+/// copied, padding costs nothing, and an image meets all its texts in one product. A training step with 4
+/// negatives (bench/bench_cmim_torch.cpp) takes 0.4 of the time of the tensor expressions that serve everything else.
+/// The two agree to rounding; only the latter have a second derivative.
 ///
 /// Memory: pairs are scored in chunks of about `memory_mib`, whatever their number. With gradients on, autograd keeps
 /// what it needs of each pair until backward: by hand both softmaxes, 8 bytes x heads x T x L in float; by tensor
@@ -135,7 +136,6 @@ class CmimInteraction final : public orbweaver::Interaction {
 
  private:
   static constexpr const char* kName = "interaction cmim";
-  static constexpr float kHidden = std::numeric_limits<float>::lowest();  // -infinity over nothing would make NaN
 
   /// What pairs need of the items of a side.
   struct Items {
@@ -208,7 +208,9 @@ class CmimInteraction final : public orbweaver::Interaction {
       real.affinity = affinity(real.tokens);
       at::Tensor scores = pool_ ? pool_(real.tokens) : zeros({real.tokens.size(0), params_.heads}, tokens);
       if (kept.defined())
-        scores = (zeros({count * longest, params_.heads}, tokens) + kHidden).index_copy(0, kept, scores);
+        scores = (zeros({count * longest, params_.heads}, tokens) +
+                  std::numeric_limits<float>::lowest())  // -infinity over nothing would make NaN
+                     .index_copy(0, kept, scores);
       real.pool = scores.view({count, longest, params_.heads}).softmax(1).flatten(0, 1);
       if (kept.defined()) real.pool = real.pool.index_select(0, kept);
       const at::Tensor counts = mask.defined() ? mask.sum(1) : at::full({count}, longest, at::kLong);

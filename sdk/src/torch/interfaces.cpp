@@ -1,6 +1,9 @@
 // Key functions of the model plane's interfaces, and the few operations they share.
 #include <ATen/ATen.h>
 
+#include <string>
+
+#include "orbweaver/error.h"
 #include "orbweaver/torch/fusion.h"
 #include "orbweaver/torch/graph_encoder.h"
 #include "orbweaver/torch/image_encoder.h"
@@ -40,7 +43,12 @@ at::Tensor Interaction::score_all(const Representation& images, const Representa
     const int64_t end = std::min(begin + chunk, total);
     const auto flat = at::arange(begin, end, images.embedding.options().dtype(at::kLong).requires_grad(false));
     const auto pairs = at::stack({flat.div(n, "floor"), flat.remainder(n)}, 1);
-    scores.slice(0, begin, end).copy_(score_pairs(images, texts, pairs));
+    const at::Tensor made = score_pairs(images, texts, pairs);
+    if (made.dim() != 1 || made.size(0) != end - begin)  // copy_ would spread one score over all pairs
+      throw ShapeError("score_pairs: made a tensor of " + std::to_string(made.numel()) +
+                       " numbers, expected one score for each of " + std::to_string(end - begin) + " pairs, [" +
+                       std::to_string(end - begin) + "]");
+    scores.slice(0, begin, end).copy_(made);
   }
   return scores.view({m, n});
 }
