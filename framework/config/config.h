@@ -72,8 +72,8 @@ struct LossKeys {
 /// ... and an interaction. Final score = embedding_weight * cosine + weight * interaction.
 struct InteractionKeys {
   enum class Training {
-    hard_negatives,    ///< a softmax loss of its own over each positive and the hardest negatives of the batch
-    random_negatives,  ///< the same over negatives drawn from the batch
+    hard_negatives,    ///< a softmax loss of its own, both ways, over the positives and each query's hardest negatives
+    random_negatives,  ///< the same over negatives drawn from the batch, the same pairs for both ways
     all_pairs          ///< it scores all pairs of the batch, and the config's losses take the final scores
   };
   double weight = 0.5;

@@ -415,30 +415,43 @@ at::Tensor RetrievalModel::score_all_pairs(const Representation& images, const R
   return interaction_ ? add_interaction(cosine, images, texts, Finite::required) : cosine;
 }
 
+namespace {
+
+/// [B, B], true at the k pairs of each row and of each column whose scores are highest.
+at::Tensor hardest_pairs(const at::Tensor& scores, int64_t k) {
+  const auto of_rows = [&](const at::Tensor& rows) {
+    return at::zeros_like(rows, rows.options().dtype(at::kBool)).scatter_(1, std::get<1>(rows.topk(k, 1)), true);
+  };
+  return of_rows(scores).logical_or(of_rows(scores.t()).t());
+}
+
+/// [B, B], true at k pairs off the diagonal in each row and in each column: k diagonals of a batch that is shuffled
+/// already. Every pair serves both directions.
+at::Tensor random_pairs(int64_t size, int64_t k, at::Device device) {
+  const at::Tensor shifts = at::randperm(size - 1, at::kLong).slice(0, 0, k) + 1;
+  const at::Tensor columns = (at::arange(size, at::kLong).unsqueeze(1) + shifts).remainder(size);
+  return at::zeros({size, size}, at::kBool).scatter_(1, columns, true).to(device);
+}
+
+}  // namespace
+
 at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
   const InteractionKeys& part = config_.interaction->interaction;
   const int64_t size = batch.scores.size(0), k = std::min(part.negatives, size - 1);
-  const at::Tensor hardness = part.training == InteractionKeys::Training::random_negatives
-                                  ? at::rand_like(batch.scores.detach())
-                                  : batch.scores.detach();
-  const at::Tensor candidates = hardness.masked_fill(batch.negatives.logical_not(), -INFINITY);
-  const at::Tensor self = at::arange(size, batch.scores.options().dtype(at::kLong));
-  const auto direction_loss = [&](const at::Tensor& rows, bool images_are_queries) {
-    const auto [values, hardest] = rows.topk(k, 1);
-    const at::Tensor others = at::cat({self.unsqueeze(1), hardest}, 1);  // [B, 1 + k], the positive first
-    const at::Tensor queries = self.unsqueeze(1).expand_as(others);
-    const at::Tensor pairs = images_are_queries ? at::stack({queries, others}, 2) : at::stack({others, queries}, 2);
-    const at::Tensor scores = interaction_.call("score_pairs", [&](Interaction& interaction) {
-      return interaction.score_pairs(batch.image, batch.text, pairs.reshape({-1, 2}));
-    });
-    check_output(interaction_.ref(), "scores", scores, {size * (1 + k)}, true, Finite::unchecked);
-    // A row can have fewer than k negatives; places filled by a masked pair leave the softmax.
-    const at::Tensor missing =
-        at::cat({at::zeros({size, 1}, values.options().dtype(at::kBool)), values == -INFINITY}, 1);
-    const at::Tensor logits = (scores.view({size, 1 + k}) / part.temperature).masked_fill(missing, -INFINITY);
-    return -logits.log_softmax(1).select(1, 0).mean();
-  };
-  return (direction_loss(candidates, true) + direction_loss(candidates.t(), false)) / 2;
+  const at::Tensor chosen =
+      part.training == InteractionKeys::Training::random_negatives
+          ? random_pairs(size, k, batch.scores.device())
+          : hardest_pairs(batch.scores.detach().masked_fill(batch.negatives.logical_not(), -INFINITY), k);
+  const at::Tensor self = at::eye(size, batch.scores.options().dtype(at::kBool));
+  const at::Tensor pairs = chosen.logical_and(batch.negatives).logical_or(self).nonzero();
+  const at::Tensor scores = interaction_.call(
+      "score_pairs", [&](Interaction& interaction) { return interaction.score_pairs(batch.image, batch.text, pairs); });
+  check_output(interaction_.ref(), "scores", scores, {pairs.size(0)}, true, Finite::unchecked);
+  // Pairs that were not scored leave both softmaxes.
+  const at::Tensor logits = at::full({size, size}, -INFINITY, scores.options())
+                                .index_put({pairs.select(1, 0), pairs.select(1, 1)}, scores / part.temperature);
+  const auto direction_loss = [&](int64_t dim) { return -logits.log_softmax(dim).diagonal().mean(); };
+  return (direction_loss(1) + direction_loss(0)) / 2;
 }
 
 RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {

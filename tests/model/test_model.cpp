@@ -443,6 +443,21 @@ TEST_F(Shortlist, TrainingGivesTheInteractionAGradient) {
   EXPECT_EQ(loss.parts.back().first, "interaction");
 }
 
+TEST_F(Shortlist, WithAllNegativesTheInteractionLossIsTheSoftmaxOverAllPairsBothWays) {
+  Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"training\": \"hard_negatives\", \"negatives\": 100, "
+                      "\"temperature\": 0.5}"}),
+                "train");
+  LossInput batch = training_batch(fitted);
+  const float loss = fitted.model.loss(batch).parts.back().second.item<float>();
+  const int64_t size = batch.scores.size(0);
+  const float scale = fitted.model.state().at("interaction.scale").item<float>();
+  const at::Tensor distance = (batch.image.global.unsqueeze(1) - batch.text.global.unsqueeze(0)).square().sum(2);
+  const at::Tensor excluded = batch.negatives.logical_or(at::eye(size, batch.negatives.options())).logical_not();
+  const at::Tensor logits = (distance * (-scale / 0.5)).masked_fill(excluded, -INFINITY);
+  const at::Tensor expected = -(logits.log_softmax(1).diagonal().mean() + logits.log_softmax(0).diagonal().mean()) / 2;
+  EXPECT_NEAR(loss, expected.item<float>(), 1e-5);
+}
+
 TEST_F(Shortlist, RandomNegativesAreDrawnAndWithAllOfThemNothingIsLeftToDraw) {
   const auto part = [&](const std::string& training, int64_t negatives, uint64_t seed) {
     Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"training\": \"" + training +
