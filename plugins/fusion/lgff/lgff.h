@@ -37,7 +37,7 @@ struct LgffParams : SidesParams {
   int64_t width = 512, heads = 8;
   Pool pool = Pool::mean;
   Empty empty = Empty::null_node;
-  double drop_graphs = 0.1, dropout = 0.1;
+  double drop_graphs = 0.1, dropout = 0.1, local_dropout = 0;
   PositionParams positions;
 
   static void describe(orbweaver::ParamSpec<LgffParams>& p) {
@@ -52,6 +52,9 @@ struct LgffParams : SidesParams {
             "With null_node: share of graphs treated as empty in training, which is what trains that node")
         .range(0, 0.95);
     p.field("dropout", &LgffParams::dropout, "Share of attention weights dropped in training").range(0, 0.95);
+    p.field("local_dropout", &LgffParams::local_dropout,
+            "Share of l dropped in training: on few images the object level learns them by heart")
+        .range(0, 0.95);
     p.field("positions", &LgffParams::positions, "Positions of the tokens");
     describe_sides(p);
     p.field("image", &LgffParams::image, "Head of the image side's scene level");
@@ -106,7 +109,7 @@ class LgffFusion final : public orbweaver::Fusion {
   at::Tensor forward(const orbweaver::Representation& side) override {
     const at::Tensor g = global_->forward(side.global);
     if (!attention_) return orbweaver::l2_normalize(g);
-    const at::Tensor l = local_level(side);
+    const at::Tensor l = at::dropout(local_level(side), params_.local_dropout, is_training());
     return orbweaver::l2_normalize(g * (2 * scale_(l).sigmoid()) + shift_(l));
   }
 
