@@ -46,6 +46,7 @@ struct TrainParams {
   int64_t threads = 0;
   int64_t workers = 2;
   bool drop_last = true;
+  bool tensorboard = true;
   AugmentParams augment;
   static void describe(ParamSpec<TrainParams>& p);
 };

@@ -36,6 +36,7 @@ void TrainParams::describe(ParamSpec<TrainParams>& p) {
       .range(0, 4096);
   p.field("workers", &TrainParams::workers, "Threads that decode and prepare images").range(1, 1024);
   p.field("drop_last", &TrainParams::drop_last, "Leave out an epoch's last, smaller batch");
+  p.field("tensorboard", &TrainParams::tensorboard, "Write the curves as event files of TensorBoard, too");
   p.field("augment", &TrainParams::augment, "How training images are moved at random, objects with them");
 }
 
