@@ -24,6 +24,10 @@ void add_eval_command(CLI::App& app, CommandContext&) {
   command->add_option("--scores", options->scores, "Save the similarity matrix [images, captions] (NumPy)")
       ->type_name("FILE.npy");
   command->add_option("--trec", options->trec, "Write TREC run and qrels files into this folder")->type_name("DIR");
+  command
+      ->add_option("--outcomes", options->outcomes,
+                   "Save each query's rank and hits of every strict row, for statistics of your own")
+      ->type_name("FILE.csv");
   command->add_flag("--no-rerank", *no_rerank, "Leave out the config's rerankers");
   command->add_flag("--json", *json, "Print the record as JSON");
   command->footer(

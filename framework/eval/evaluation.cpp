@@ -176,7 +176,7 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput& input) {
   };
 
   const TwoWayRanks plain = maker.ranks(strict, TieRule::strict);
-  add(maker.row(strict, plain, TieRule::strict), false, nullptr);
+  add(maker.row(strict, plain, TieRule::strict), false, nullptr).ranks = plain;
   TwoWayRanks plain_duplicates;
   if (duplicates) {
     plain_duplicates = maker.ranks(*duplicates, TieRule::strict);
@@ -188,14 +188,18 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput& input) {
   const EvaluatedReranker identity{"identity", Value(Value::Object{{"k", Value(identity_candidates)}}), false, {}};
   const TwoWayRankings in_source_order{identity_rerank(input.i2t), identity_rerank(t2i)};
   const TwoWayRanks identity_ranks = maker.ranks(strict, TieRule::strict, &in_source_order);
-  add(maker.row(strict, identity_ranks, TieRule::strict, &in_source_order), false, &identity).differences = {
-      {"none", bootstrap.compare(identity_ranks, plain)}};
+  EvaluationRow& identity_row =
+      add(maker.row(strict, identity_ranks, TieRule::strict, &in_source_order), false, &identity);
+  identity_row.differences = {{"none", bootstrap.compare(identity_ranks, plain)}};
+  identity_row.ranks = identity_ranks;
 
   for (const EvaluatedReranker& reranker : input.rerankers) {
     const TwoWayRankings reranked = rerank_both(input, t2i, reranker);
     const TwoWayRanks ranks = maker.ranks(strict, TieRule::strict, &reranked);
-    add(maker.row(strict, ranks, TieRule::strict, &reranked), false, &reranker).differences = {
-        {"none", bootstrap.compare(ranks, plain)}, {"identity", bootstrap.compare(ranks, identity_ranks)}};
+    EvaluationRow& row = add(maker.row(strict, ranks, TieRule::strict, &reranked), false, &reranker);
+    row.differences = {{"none", bootstrap.compare(ranks, plain)},
+                       {"identity", bootstrap.compare(ranks, identity_ranks)}};
+    row.ranks = ranks;
     if (!duplicates) continue;
     const TwoWayRanks aware = maker.ranks(*duplicates, TieRule::strict, &reranked);
     add(maker.row(*duplicates, aware, TieRule::strict, &reranked), true, &reranker).differences = {

@@ -65,6 +65,8 @@ struct EvaluationRow {
   std::vector<RowDifference> differences;
   Value tuning;                      ///< of the reranker, or null
   int64_t images = 0, captions = 0;  ///< sizes of the galleries that it was applied to
+  /// Of every query: in strict rows with own positives. Not part of to_value: framework/eval/saved_ranks.h keeps them.
+  std::optional<TwoWayRanks> ranks;
   /// False when the parameters were tuned on galleries of other sizes: what gains there may lose here.
   bool tuned_for_these_sizes() const;
 };

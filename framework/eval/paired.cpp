@@ -11,15 +11,6 @@
 namespace orbweaver {
 namespace {
 
-/// How many of R@1, R@5 and R@10 a rank counts for.
-int64_t hits(int64_t rank) { return (rank <= 1) + (rank <= 5) + (rank <= 10); }
-
-void check_sizes(const TwoWayRanks& ranks, size_t images, size_t captions) {
-  if (ranks.i2t.size() != images || ranks.t2i.size() != captions)
-    throw ShapeError(fmt::format("ranks of {} images and {} captions, expected {} and {}", ranks.i2t.size(),
-                                 ranks.t2i.size(), images, captions));
-}
-
 double percentile(std::span<const double> sorted, double fraction) {
   const double place = fraction * static_cast<double>(sorted.size() - 1);
   const size_t below = static_cast<size_t>(place), above = std::min(below + 1, sorted.size() - 1);
@@ -28,47 +19,83 @@ double percentile(std::span<const double> sorted, double fraction) {
 
 }  // namespace
 
-PairedBootstrap::PairedBootstrap(std::span<const int64_t> caption_image, int64_t images)
-    : caption_image_(caption_image.begin(), caption_image.end()), captions_of_(static_cast<size_t>(images)) {
-  for (const int64_t image : caption_image_) ++captions_of_.at(static_cast<size_t>(image));
+ImageGains::ImageGains(std::span<const int64_t> caption_image, int64_t images, RecallSet recalls)
+    : caption_image_(caption_image.begin(), caption_image.end()),
+      recalls_(std::move(recalls)),
+      gains_(static_cast<size_t>(images)) {
+  for (size_t caption = 0; caption < caption_image_.size(); ++caption) {
+    const int64_t image = caption_image_[caption];
+    if (image < 0 || image >= images)
+      throw ShapeError(fmt::format("caption {} belongs to image {}, but there are {}", caption, image, images));
+    ++gains_[static_cast<size_t>(image)].captions;
+  }
+  const auto bare = std::ranges::find(gains_, 0, &Gain::captions);
+  if (bare != gains_.end()) throw ShapeError(fmt::format("image {} has no caption", bare - gains_.begin()));
+}
+
+ImageGains::Gain& ImageGains::Gain::operator+=(const Gain& other) {
+  i2t += other.i2t, t2i += other.t2i, captions += other.captions;
+  return *this;
+}
+
+int64_t ImageGains::hits(int64_t rank) const {
+  return std::ranges::count_if(recalls_.cutoffs, [rank](int64_t cutoff) { return rank <= cutoff; });
+}
+
+void ImageGains::add(const TwoWayRanks& system, const TwoWayRanks& base) {
+  for (const TwoWayRanks* ranks : {&system, &base})
+    if (ranks->i2t.size() != gains_.size() || ranks->t2i.size() != caption_image_.size())
+      throw ShapeError(fmt::format("ranks of {} images and {} captions, expected {} and {}", ranks->i2t.size(),
+                                   ranks->t2i.size(), gains_.size(), caption_image_.size()));
+  ++blocks_;
+  if (recalls_.i2t)
+    for (size_t image = 0; image < gains_.size(); ++image)
+      gains_[image].i2t += hits(system.i2t[image]) - hits(base.i2t[image]);
+  if (recalls_.t2i)
+    for (size_t caption = 0; caption < caption_image_.size(); ++caption)
+      gains_[static_cast<size_t>(caption_image_[caption])].t2i += hits(system.t2i[caption]) - hits(base.t2i[caption]);
+}
+
+double ImageGains::points(const Gain& sum) const {
+  const double both = static_cast<double>(sum.i2t) / static_cast<double>(gains_.size()) +
+                      static_cast<double>(sum.t2i) / static_cast<double>(sum.captions);
+  const size_t recalls = (recalls_.i2t + recalls_.t2i) * recalls_.cutoffs.size();
+  return 100 * both / static_cast<double>(recalls * static_cast<size_t>(blocks_));
+}
+
+double ImageGains::difference() const {
+  Gain all;
+  for (const Gain& gain : gains_) all += gain;
+  return points(all);
+}
+
+PairedDifference ImageGains::bootstrap(double coverage, int64_t resamples, uint64_t seed) const {
+  // Own arithmetic on the generator's bits: the standard's distributions differ from library to library.
+  std::mt19937_64 random(seed);
+  const size_t images = gains_.size();
+  std::vector<double> differences;
+  differences.reserve(static_cast<size_t>(resamples));
+  for (int64_t resample = 0; resample < resamples; ++resample) {
+    Gain sum;
+    for (size_t draw = 0; draw < images; ++draw) sum += gains_[(random() >> 32) * images >> 32];
+    differences.push_back(points(sum));
+  }
+  std::sort(differences.begin(), differences.end());
+  const double outside = (1 - coverage) / 2;
+  return {difference(), percentile(differences, outside), percentile(differences, 1 - outside)};
+}
+
+std::vector<int64_t> ImageGains::shares() const {
+  const auto images = static_cast<int64_t>(gains_.size()), captions = static_cast<int64_t>(caption_image_.size());
+  std::vector<int64_t> shares;
+  for (const Gain& gain : gains_) shares.push_back(captions * gain.i2t + images * gain.t2i);
+  return shares;
 }
 
 PairedDifference PairedBootstrap::compare(const TwoWayRanks& system, const TwoWayRanks& base) const {
-  const size_t images = captions_of_.size();
-  check_sizes(system, images, caption_image_.size());
-  check_sizes(base, images, caption_image_.size());
-
-  // A recall is a mean over queries, so all that a resample needs of an image is what its queries gain or lose.
-  struct Gain {
-    int64_t i2t = 0, t2i = 0, captions = 0;
-    Gain& operator+=(const Gain& other) {
-      i2t += other.i2t, t2i += other.t2i, captions += other.captions;
-      return *this;
-    }
-    double mean_recall(size_t images) const {
-      const double both = static_cast<double>(i2t) / static_cast<double>(images) +
-                          static_cast<double>(t2i) / static_cast<double>(captions);
-      return 100 * both / 6;
-    }
-  };
-  std::vector<Gain> gains(images);
-  for (size_t image = 0; image < images; ++image)
-    gains[image] = {hits(system.i2t[image]) - hits(base.i2t[image]), 0, captions_of_[image]};
-  for (size_t caption = 0; caption < caption_image_.size(); ++caption)
-    gains[static_cast<size_t>(caption_image_[caption])].t2i += hits(system.t2i[caption]) - hits(base.t2i[caption]);
-  Gain all;
-  for (const Gain& gain : gains) all += gain;
-
-  // Own arithmetic on the generator's bits: the standard's distributions differ from library to library.
-  std::mt19937_64 random(seed);
-  std::vector<double> differences;
-  for (int64_t resample = 0; resample < resamples; ++resample) {
-    Gain sum;
-    for (size_t draw = 0; draw < images; ++draw) sum += gains[(random() >> 32) * images >> 32];
-    differences.push_back(sum.mean_recall(images));
-  }
-  std::sort(differences.begin(), differences.end());
-  return {all.mean_recall(images), percentile(differences, 0.025), percentile(differences, 0.975)};
+  ImageGains gains = nothing_;
+  gains.add(system, base);
+  return gains.bootstrap(0.95, resamples, seed);
 }
 
 Value to_value(const PairedDifference& difference) {

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "framework/eval/saved_ranks.h"
 #include "framework/eval/trec.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/io/npy.h"
+#include "framework/model/encode.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/run_folder.h"
 #include "framework/train/session.h"
@@ -171,6 +173,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
     }
   }
   if (!options.trec.empty()) write_trec(options.trec, input.i2t, input.t2i, inputs.caption_images(), config.name);
+  const std::string weights_hash = weights.empty() ? std::string() : hash_file(weights);
+  const SavedRanks ranks{split.name, split.hash(), weights_hash, inputs.caption_images(), ranked_rows(out.rows)};
+  if (!options.outcomes.empty()) write_atomically(options.outcomes, outcomes_csv(ranks.rows, ranks.caption_image));
 
   Value& record = out.record;
   record["name"] = Value(config.name);
@@ -179,7 +184,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["protocol"]["selection_split"] = weights.empty() ? Value() : Value("val");
   record["protocol"]["dataset"] = dataset_record(dataset);
   record["protocol"]["seed"] = config.seed;
-  record["protocol"]["weights"] = weights.empty() ? Value() : Value(hash_file(weights));
+  record["protocol"]["weights"] = weights.empty() ? Value() : Value(weights_hash);
   record["protocol"]["checkpoint"] = weights.empty() ? Value() : Value(weights.filename().string());
   record["environment"] = environment_record(config, *loaded.plugins);
   record["images"] = inputs.image_count();
@@ -199,6 +204,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
   if (is_run && fs::exists(folder.record())) {
+    // The ranks first: a record never names a file that is not there.
+    write_ranks(folder.path() / ranks_file_name(split.name), ranks);
+    record["ranks"] = Value(ranks_file_name(split.name));
     Value kept = read_json(folder.record());
     kept["evaluations"][split.name] = record;
     write_atomically(folder.record(), to_json(kept) + "\n");

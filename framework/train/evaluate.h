@@ -7,9 +7,12 @@
 
 #include "framework/eval/evaluation.h"
 #include "framework/io/report.h"
-#include "framework/model/encode.h"
 
 namespace orbweaver {
+
+class RetrievalModel;
+class SplitInputs;
+struct EvalParams;
 
 struct EvalOptions {
   std::filesystem::path config_or_run;
@@ -19,6 +22,7 @@ struct EvalOptions {
   bool rerank = true;                ///< rows of the config's rerankers
   std::filesystem::path scores;      ///< where to save the [images, captions] scores (.npy); empty: nowhere
   std::filesystem::path trec;        ///< folder for TREC run and qrels files; empty: none
+  std::filesystem::path outcomes;    ///< where to save per-query outcomes (CSV, outcomes_csv); empty: nowhere
 };
 
 struct EvalResult {
@@ -26,8 +30,9 @@ struct EvalResult {
   Value record;
 };
 
-/// Encodes the split, scores it, and makes every row of the result. For a run folder the record is also kept in its
-/// record.json under /evaluations/<split>.
+/// Encodes the split, scores it, and makes every row of the result. In a run folder the record is also kept in its
+/// record.json under /evaluations/<split>, and the queries' ranks in ranks.<split>.safetensors
+/// (framework/eval/saved_ranks.h), which the record names under "ranks".
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
 
 /// Strict metrics of a split, as validation during training needs them.

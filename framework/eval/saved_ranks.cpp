@@ -1,0 +1,138 @@
+#include "framework/eval/saved_ranks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <iterator>
+#include <map>
+
+#include "framework/io/safetensors.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view format_number = "1";
+
+TensorEntry entry_of(const std::vector<int64_t>& numbers) {
+  return {"I64", {static_cast<int64_t>(numbers.size())}, std::as_bytes(std::span(numbers))};
+}
+
+std::vector<int64_t> numbers_of(const SafetensorsFile& file, const std::string& name) {
+  const TensorEntry& entry = file.at(name);
+  if (entry.dtype != "I64" || entry.shape.size() != 1)
+    throw InputError(fmt::format("{}: tensor {} is {} with {} dimensions, expected I64 with 1; evaluate the run again",
+                                 file.path().string(), name, entry.dtype, entry.shape.size()));
+  std::vector<int64_t> numbers(entry.bytes.size() / sizeof(int64_t));
+  std::memcpy(numbers.data(), entry.bytes.data(), entry.bytes.size());
+  return numbers;
+}
+
+std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end())
+    throw InputError(
+        fmt::format("{}: has no \"{}\" in its metadata, so it is no file of ranks", file.path().string(), key));
+  return found->second;
+}
+
+/// "4.multivariate" -> 4 and "multivariate".
+RankedRow row_named(const SafetensorsFile& file, const std::string& name) {
+  RankedRow row;
+  const char* const end = name.data() + name.size();
+  const auto [after, error] = std::from_chars(name.data(), end, row.row);
+  if (error != std::errc{} || after == end || *after != '.' || row.row < 0)
+    throw InputError(fmt::format("{}: tensor {}.i2t does not begin with a row's number, as in \"0.none.i2t\"",
+                                 file.path().string(), name));
+  row.reranker.assign(after + 1, end);
+  return row;
+}
+
+void check_sizes(const SafetensorsFile& file, const SavedRanks& ranks) {
+  const size_t images = ranks.rows.empty() ? 0 : ranks.rows.front().ranks.i2t.size();
+  for (const RankedRow& row : ranks.rows)
+    if (row.ranks.i2t.size() != images || row.ranks.t2i.size() != ranks.caption_image.size())
+      throw InputError(fmt::format("{}: row {} has ranks of {} images and {} captions, expected {} and {}",
+                                   file.path().string(), row.name(), row.ranks.i2t.size(), row.ranks.t2i.size(), images,
+                                   ranks.caption_image.size()));
+}
+
+void append_outcomes(std::string& csv, const RankedRow& row, std::string_view direction, std::span<const int64_t> ranks,
+                     std::span<const int64_t> image_of_query) {
+  for (size_t query = 0; query < ranks.size(); ++query) {
+    const int64_t rank = ranks[query];
+    const int64_t image = image_of_query.empty() ? static_cast<int64_t>(query) : image_of_query[query];
+    fmt::format_to(std::back_inserter(csv), "{},{},{},{},{},{},{:d},{:d},{:d}\n", row.row, row.reranker, direction,
+                   query, image, rank, rank <= 1, rank <= 5, rank <= 10);
+  }
+}
+
+}  // namespace
+
+std::string RankedRow::name() const { return fmt::format("{}.{}", row, reranker); }
+
+const RankedRow* SavedRanks::find(std::string_view reranker) const {
+  const auto found = std::ranges::find(rows, reranker, &RankedRow::reranker);
+  return found == rows.end() ? nullptr : &*found;
+}
+
+std::vector<RankedRow> ranked_rows(std::span<const EvaluationRow> rows) {
+  std::vector<RankedRow> ranked;
+  for (size_t at = 0; at < rows.size(); ++at)
+    if (rows[at].ranks) ranked.push_back({static_cast<int64_t>(at), rows[at].reranker, *rows[at].ranks});
+  return ranked;
+}
+
+std::string ranks_file_name(std::string_view split) { return fmt::format("ranks.{}.safetensors", split); }
+
+void write_ranks(const fs::path& file, const SavedRanks& ranks) {
+  std::map<std::string, TensorEntry> tensors{{"caption_image", entry_of(ranks.caption_image)}};
+  for (const RankedRow& row : ranks.rows) {
+    tensors.emplace(row.name() + ".i2t", entry_of(row.ranks.i2t));
+    tensors.emplace(row.name() + ".t2i", entry_of(row.ranks.t2i));
+  }
+  write_safetensors(file, tensors,
+                    {{"format", std::string(format_number)},
+                     {"split", ranks.split},
+                     {"split_hash", ranks.split_hash},
+                     {"weights_hash", ranks.weights_hash}});
+}
+
+SavedRanks read_ranks(const fs::path& path) {
+  const SafetensorsFile file(path);
+  const std::string format = metadata_of(file, "format");
+  if (format != format_number)
+    throw InputError(fmt::format("{}: is of format \"{}\", expected \"{}\"; evaluate the run again", path.string(),
+                                 format, format_number));
+  SavedRanks ranks{metadata_of(file, "split"),
+                   metadata_of(file, "split_hash"),
+                   metadata_of(file, "weights_hash"),
+                   numbers_of(file, "caption_image"),
+                   {}};
+  constexpr std::string_view ending = ".i2t";
+  for (const auto& [tensor, entry] : file.tensors()) {
+    if (!tensor.ends_with(ending)) continue;
+    const std::string name = tensor.substr(0, tensor.size() - ending.size());
+    RankedRow row = row_named(file, name);
+    row.ranks = {numbers_of(file, tensor), numbers_of(file, name + ".t2i")};
+    ranks.rows.push_back(std::move(row));
+  }
+  std::ranges::sort(ranks.rows, {}, &RankedRow::row);
+  check_sizes(file, ranks);
+  return ranks;
+}
+
+std::string outcomes_csv(std::span<const RankedRow> rows, std::span<const int64_t> caption_image) {
+  std::string csv = "row,reranker,direction,query,image,rank,hit@1,hit@5,hit@10\n";
+  for (const RankedRow& row : rows) {
+    append_outcomes(csv, row, "i2t", row.ranks.i2t, {});
+    append_outcomes(csv, row, "t2i", row.ranks.t2i, caption_image);
+  }
+  return csv;
+}
+
+}  // namespace orbweaver

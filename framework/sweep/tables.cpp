@@ -1,0 +1,676 @@
+#include "framework/sweep/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <map>
+#include <optional>
+
+#include "framework/io/json.h"
+
+namespace orbweaver {
+namespace {
+
+// ---- results.json, read so that what is missing is empty
+
+const Value& null_value() {
+  static const Value null;
+  return null;
+}
+
+const Value& member(const Value& value, std::string_view key) {
+  const Value* found = value.find(key);
+  return found ? *found : null_value();
+}
+
+const Value::List& list_of(const Value& value) {
+  static const Value::List empty;
+  return value.is_list() ? value.as_list() : empty;
+}
+
+std::string text_of(const Value& value) { return value.is_string() ? value.as_string() : std::string(); }
+
+std::optional<double> number_of(const Value& value) {
+  return value.is_number() ? std::optional(value.as_double()) : std::nullopt;
+}
+
+double number_or(const Value& value, double otherwise) { return number_of(value).value_or(otherwise); }
+
+std::vector<std::string> metrics_of(const Value& results) {
+  std::vector<std::string> metrics;
+  for (const Value& name : list_of(member(results, "metrics"))) metrics.push_back(text_of(name));
+  if (!metrics.empty()) return metrics;
+  for (const std::string_view name : metric_names())
+    if (can_be_compared(name)) metrics.emplace_back(name);
+  return metrics;
+}
+
+/// Log lines and reasons are whatever a process wrote: one line, no control characters.
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+struct FailedRun {
+  std::string name, reason;
+  std::vector<std::string> log_tail;
+};
+
+/// How the runs of a variant stand.
+struct RunCounts {
+  size_t all = 0, finished = 0;
+  std::vector<FailedRun> failed;
+  std::string unfinished;  ///< why there is no row: "failed: ...", "running", "waiting", "stopped"
+
+  std::string seeds() const { return finished == all ? fmt::format("{}", all) : fmt::format("{}/{}", finished, all); }
+};
+
+RunCounts count_runs(const Value& variant) {
+  RunCounts counts;
+  const std::string name = text_of(member(variant, "name"));
+  std::vector<std::string> states;
+  for (const Value& run : list_of(member(variant, "runs"))) {
+    ++counts.all;
+    states.push_back(text_of(member(run, "status")));
+    counts.finished += states.back() == "finished";
+    if (states.back() != "failed") continue;
+    FailedRun failed{fmt::format("{}-s{}", name, static_cast<int64_t>(number_or(member(run, "seed"), 0))),
+                     one_line(text_of(member(run, "reason"))),
+                     {}};
+    for (const Value& line : list_of(member(run, "log_tail"))) failed.log_tail.push_back(one_line(text_of(line)));
+    counts.failed.push_back(std::move(failed));
+  }
+  const auto any = [&](const char* state) { return std::ranges::find(states, state) != states.end(); };
+  if (!counts.failed.empty())
+    counts.unfinished = "failed: " + counts.failed.front().reason;
+  else
+    for (const char* state : {"stopped", "waiting", "running"})
+      if (any(state)) counts.unfinished = state;
+  if (counts.unfinished.empty()) counts.unfinished = "no run";
+  return counts;
+}
+
+// ---- what all forms of the table show
+
+/// A variant's line; `row` is null when none of its runs has this kind of row.
+struct Line {
+  std::string variant;
+  const Value* row = nullptr;
+  size_t variant_at = 0;
+};
+
+/// The lines of one reranker.
+struct Section {
+  std::string reranker;
+  Value parameters;
+  std::vector<Line> lines;
+
+  /// "without rerank", "multivariate {...}"
+  std::string title() const {
+    if (reranker == "none") return "without rerank";
+    return parameters.is_null() ? reranker : reranker + " " + brief(parameters, 200);
+  }
+};
+
+/// What a comparison in the table is about; from the first one there is.
+struct ComparisonNote {
+  std::string to, metric;
+  size_t systems = 0;                ///< largest family that Holm corrected over
+  std::vector<std::string> unequal;  ///< "f2: on 2 seeds, without 3"
+};
+
+struct Table {
+  std::string name, description, dataset, split, baseline;
+  std::vector<std::string> metrics;
+  std::vector<RunCounts> runs;  ///< of each variant
+  std::vector<Section> sections;
+  ComparisonNote compared;
+  double interval = 0.95, alpha = 0.05;
+  int64_t resamples = 0, permutations = 0;
+  bool single_seed = false;  ///< some row has one seed only
+
+  bool has_comparisons() const { return compared.systems > 0; }
+};
+
+bool is_shown(const Value& row) {
+  return text_of(member(row, "tie_rule")) == "strict" && !(member(row, "duplicate_aware") == Value(true));
+}
+
+/// The kind of row again, as variant_rows told them apart.
+using SectionKey = std::pair<std::string, int64_t>;
+
+std::vector<Section> sections_of(const Value& results) {
+  std::vector<SectionKey> order;
+  std::map<SectionKey, std::map<size_t, const Value*>> rows;
+  const Value::List& variants = list_of(member(results, "variants"));
+  for (size_t at = 0; at < variants.size(); ++at) {
+    std::map<std::string, int64_t> places;
+    for (const Value& row : list_of(member(variants[at], "rows"))) {
+      if (!is_shown(row)) continue;
+      const std::string reranker = text_of(member(row, "reranker"));
+      const SectionKey key{reranker, places[reranker]++};
+      if (!rows.contains(key)) order.push_back(key);
+      rows[key][at] = &row;
+    }
+  }
+  // Source order as scores is there to be compared with a reranker: alone it only puzzles.
+  const bool reranked =
+      std::ranges::any_of(order, [](const SectionKey& key) { return key.first != "none" && key.first != "identity"; });
+  if (!reranked) std::erase_if(order, [](const SectionKey& key) { return key.first == "identity"; });
+  if (order.empty()) order.push_back({"none", 0});
+
+  std::vector<Section> sections;
+  for (const SectionKey& key : order) {
+    Section section{key.first, {}, {}};
+    for (size_t at = 0; at < variants.size(); ++at) {
+      const auto found = rows[key].find(at);
+      Line line{text_of(member(variants[at], "name")), found == rows[key].end() ? nullptr : found->second, at};
+      if (line.row && section.parameters.is_null()) section.parameters = member(*line.row, "parameters");
+      section.lines.push_back(std::move(line));
+    }
+    sections.push_back(std::move(section));
+  }
+  return sections;
+}
+
+ComparisonNote note_of(const std::vector<Section>& sections) {
+  ComparisonNote note;
+  for (const Section& section : sections) {
+    size_t systems = 0;
+    for (const Line& line : section.lines) {
+      const Value& comparison = line.row ? member(*line.row, "comparison") : null_value();
+      if (!comparison.is_object()) continue;
+      ++systems;
+      note.to = text_of(member(comparison, "to"));
+      note.metric = text_of(member(comparison, "metric"));
+      std::string missing;
+      for (const Value& seed : list_of(member(comparison, "left_out")))
+        missing += fmt::format("{}{}", missing.empty() ? "" : ", ", static_cast<int64_t>(number_or(seed, 0)));
+      if (missing.empty()) continue;
+      const std::string text = fmt::format("{}: compared on {} of the seeds, without {}", line.variant,
+                                           static_cast<int64_t>(number_or(member(comparison, "seeds"), 0)), missing);
+      if (std::ranges::find(note.unequal, text) == note.unequal.end()) note.unequal.push_back(text);
+    }
+    note.systems = std::max(note.systems, systems);
+  }
+  return note;
+}
+
+/// "rsicd, test split: 1093 images, 5465 captions", as much of it as is known.
+std::string dataset_of(const Value& results) {
+  const Value& dataset = member(results, "dataset");
+  const std::string split = text_of(member(results, "split"));
+  std::string text = text_of(member(dataset, "name"));
+  if (!split.empty()) text += fmt::format("{}{} split", text.empty() ? "" : ", ", split);
+  const Value& sizes = member(member(dataset, "splits"), split);
+  const auto images = number_of(member(sizes, "images")), captions = number_of(member(sizes, "captions"));
+  if (images && captions)
+    text += fmt::format(": {} images, {} captions", static_cast<int64_t>(*images), static_cast<int64_t>(*captions));
+  return text;
+}
+
+Table table_of(const Value& results) {
+  Table table;
+  table.name = text_of(member(results, "name"));
+  table.description = one_line(text_of(member(results, "description")));
+  table.dataset = dataset_of(results);
+  table.baseline = text_of(member(results, "baseline"));
+  table.metrics = metrics_of(results);
+  for (const Value& variant : list_of(member(results, "variants"))) table.runs.push_back(count_runs(variant));
+  table.sections = sections_of(results);
+  table.compared = note_of(table.sections);
+  const Value& statistics = member(results, "statistics");
+  table.interval = number_or(member(statistics, "interval"), 0.95);
+  table.alpha = number_or(member(statistics, "alpha"), 0.05);
+  table.resamples = static_cast<int64_t>(number_or(member(statistics, "resamples"), 0));
+  table.permutations = static_cast<int64_t>(number_or(member(statistics, "permutations"), 0));
+  for (const Section& section : table.sections)
+    for (const Line& line : section.lines)
+      table.single_seed |= line.row && list_of(member(*line.row, "seeds")).size() == 1;
+  return table;
+}
+
+/// A metric of a line: mean and, with two seeds or more, deviation.
+struct MeanStd {
+  std::optional<double> mean, std;
+};
+
+MeanStd metric_of_line(const Line& line, const std::string& metric) {
+  if (!line.row) return {};
+  const Value& of = member(member(*line.row, "metrics"), metric);
+  return {number_of(member(of, "mean")), number_of(member(of, "std"))};
+}
+
+std::string figure(double value) { return fmt::format("{:.2f}", value); }
+
+/// Whether a line's metric is the section's best as far as the table shows it: equal figures are equally good.
+bool is_best(const Section& section, const Line& line, const std::string& metric) {
+  const MeanStd own = metric_of_line(line, metric);
+  if (!own.mean) return false;
+  size_t others = 0;
+  for (const Line& other : section.lines) {
+    const MeanStd of = metric_of_line(other, metric);
+    if (!of.mean) continue;
+    ++others;
+    if (figure(*of.mean) == figure(*own.mean)) continue;
+    if ((*of.mean > *own.mean) == higher_is_better(metric)) return false;
+  }
+  return others > 1;  // the best of one is no distinction
+}
+
+const Value& comparison_of(const Line& line) { return line.row ? member(*line.row, "comparison") : null_value(); }
+
+std::string signed_figure(const Value& number) { return fmt::format("{:+.2f}", number_or(number, 0)); }
+
+/// A p-value with the digits that its permutations give.
+std::string p_text(const Value& p) {
+  const auto value = number_of(p);
+  if (!value) return "";
+  return *value < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", *value);
+}
+
+std::string percent(double share) { return fmt::format("{:g}%", 100 * share); }
+
+/// The sentences below a table.
+std::vector<std::string> notes_of(const Table& table) {
+  std::vector<std::string> notes{
+      "Mean ± sample standard deviation over seeds; recalls in percent, ties count against "
+      "the model."};
+  if (table.single_seed) notes.push_back("A figure without ± is of one seed, which has no deviation.");
+  if (table.has_comparisons()) {
+    const ComparisonNote& of = table.compared;
+    notes.push_back(fmt::format(
+        "Difference in {} from {} on the same seeds: mean, {} paired bootstrap interval over images ({} resamples), "
+        "± deviation over seeds.",
+        of.metric, of.to, percent(table.interval), table.resamples));
+    notes.push_back(
+        fmt::format("p: two-sided paired randomisation test over images ({} permutations), Holm-corrected "
+                    "over {} {}; * p <= {:g}, ** p < 0.01, *** p < 0.001.",
+                    table.permutations, of.systems, of.systems == 1 ? "variant" : "variants", table.alpha));
+    for (const std::string& text : of.unequal) notes.push_back(text + ".");
+  }
+  return notes;
+}
+
+// ---- terminal
+
+/// Columns that a text takes: code points of its UTF-8.
+size_t display_width(std::string_view text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, size_t width, bool right = false) {
+  const std::string blanks(width - std::min(width, display_width(text)), ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+std::string plain_figure(const MeanStd& of) {
+  if (!of.mean) return "";
+  return of.std ? fmt::format("{:.2f} ± {:.2f}", *of.mean, *of.std) : figure(*of.mean);
+}
+
+/// "+0.76 [+0.10, +1.50] ± 0.20", "baseline" or "".
+std::string plain_difference(const Table& table, const Line& line) {
+  if (line.variant == table.baseline && line.row) return "baseline";
+  const Value& comparison = comparison_of(line);
+  if (!comparison.is_object()) return "";
+  std::string text = fmt::format("{} [{}, {}]", signed_figure(member(comparison, "difference")),
+                                 signed_figure(member(comparison, "low")), signed_figure(member(comparison, "high")));
+  if (const auto std = number_of(member(comparison, "seed_std"))) text += fmt::format(" ± {:.2f}", *std);
+  return text;
+}
+
+std::string difference_head(const Table& table) {
+  return fmt::format("{} less {} [{}]", table.compared.metric, table.compared.to, percent(table.interval));
+}
+
+/// A section as texts, column by column; a line without a row has its reason instead of figures.
+std::string terminal_section(const Table& table, const Section& section) {
+  std::vector<std::string> head{"variant", "seeds"};
+  head.insert(head.end(), table.metrics.begin(), table.metrics.end());
+  if (table.has_comparisons()) head.insert(head.end(), {difference_head(table), "p (Holm)", ""});
+  std::vector<std::vector<std::string>> lines;
+  std::vector<size_t> widths;
+  for (const std::string& text : head) widths.push_back(display_width(text));
+  for (const Line& line : section.lines) {
+    const RunCounts& runs = table.runs[line.variant_at];
+    std::vector<std::string>& cells = lines.emplace_back(std::vector{one_line(line.variant), runs.seeds()});
+    if (line.row) {
+      for (const std::string& metric : table.metrics) cells.push_back(plain_figure(metric_of_line(line, metric)));
+      if (table.has_comparisons()) {
+        const Value& comparison = comparison_of(line);
+        cells.insert(cells.end(), {plain_difference(table, line), p_text(member(comparison, "p_holm")),
+                                   significance_marks(comparison)});
+      }
+    }
+    for (size_t at = 0; at < cells.size(); ++at) widths[at] = std::max(widths[at], display_width(cells[at]));
+    if (!line.row) cells.push_back(runs.finished > 0 ? "no such row" : runs.unfinished);
+  }
+  const auto written = [&](const std::vector<std::string>& cells, bool spans) {
+    std::string text;
+    for (size_t at = 0; at < cells.size(); ++at) {
+      const bool free = spans && at + 1 == cells.size();
+      const bool right = at > 1 && at < 2 + table.metrics.size();
+      text += (at ? "  " : "") + (free ? cells[at] : padded(cells[at], widths[at], right));
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text + "\n";
+  };
+  std::string text = written(head, false);
+  for (size_t at = 0; at < lines.size(); ++at) text += written(lines[at], !section.lines[at].row);
+  return text;
+}
+
+constexpr size_t log_lines_shown = 5;
+
+std::string failures_text(const Table& table) {
+  std::string text;
+  for (const RunCounts& runs : table.runs) {
+    for (const FailedRun& failed : runs.failed) {
+      text += fmt::format("{}: failed: {}\n", failed.name, failed.reason);
+      const size_t first = failed.log_tail.size() - std::min(failed.log_tail.size(), log_lines_shown);
+      for (size_t at = first; at < failed.log_tail.size(); ++at) text += fmt::format("  | {}\n", failed.log_tail[at]);
+    }
+  }
+  return text;
+}
+
+// ---- CSV
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+/// Whatever the value is, in full: a number's shortest text that reads back the same.
+std::string csv_value(const Value& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return csv_cell(value.as_string());
+  if (value.type() == Value::Type::number) return fmt::format("{}", value.as_double());
+  return csv_cell(to_json(value, -1));
+}
+
+void append_csv_line(std::string& csv, const std::vector<std::string>& cells) {
+  for (size_t at = 0; at < cells.size(); ++at) csv += (at ? "," : "") + cells[at];
+  csv += "\n";
+}
+
+std::string failures_cell(const RunCounts& runs) {
+  std::string text;
+  for (const FailedRun& failed : runs.failed)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", failed.name, failed.reason);
+  if (text.empty() && runs.finished == 0) return runs.unfinished;
+  return text;
+}
+
+// ---- Markdown
+
+std::string markdown_cell(const std::string& text) {
+  std::string safe;
+  for (const char c : one_line(text)) {
+    if (std::string_view("\\|*_`<>[]").find(c) != std::string_view::npos) safe += '\\';
+    safe += c;
+  }
+  return safe;
+}
+
+std::string markdown_line(const std::vector<std::string>& cells) {
+  std::string text = "|";
+  for (const std::string& cell : cells) text += " " + cell + " |";
+  return text + "\n";
+}
+
+std::string markdown_section(const Table& table, const Section& section) {
+  std::vector<std::string> head{"variant", "seeds"}, rule{":---", "---:"};
+  for (const std::string& metric : table.metrics) {
+    head.push_back(metric);
+    rule.push_back("---:");
+  }
+  if (table.has_comparisons()) {
+    head.insert(head.end(), {markdown_cell(difference_head(table)), "p (Holm)"});
+    rule.insert(rule.end(), {":---", "---:"});
+  }
+  std::string text = markdown_line(head) + markdown_line(rule);
+  for (const Line& line : section.lines) {
+    const RunCounts& runs = table.runs[line.variant_at];
+    std::vector<std::string> cells{markdown_cell(line.variant), runs.seeds()};
+    if (!line.row) {
+      cells.push_back(markdown_cell(runs.finished > 0 ? "no such row" : runs.unfinished));
+      cells.resize(head.size());
+    } else {
+      for (const std::string& metric : table.metrics) {
+        const std::string shown = plain_figure(metric_of_line(line, metric));
+        cells.push_back(is_best(section, line, metric) ? "**" + shown + "**" : shown);
+      }
+      if (table.has_comparisons()) {
+        const Value& comparison = comparison_of(line);
+        const std::string marks = markdown_cell(significance_marks(comparison));
+        cells.push_back(markdown_cell(plain_difference(table, line)) + (marks.empty() ? "" : " " + marks));
+        cells.push_back(markdown_cell(p_text(member(comparison, "p_holm"))));
+      }
+    }
+    text += markdown_line(cells);
+  }
+  return text;
+}
+
+// ---- LaTeX
+
+std::string latex_figure(const MeanStd& of, bool best) {
+  if (!of.mean) return "";
+  const std::string text = of.std ? fmt::format("{:.2f} \\pm {:.2f}", *of.mean, *of.std) : figure(*of.mean);
+  return best ? "$\\mathbf{" + text + "}$" : "$" + text + "$";
+}
+
+std::string latex_difference(const Table& table, const Line& line) {
+  if (line.variant == table.baseline && line.row) return "baseline";
+  const Value& comparison = comparison_of(line);
+  if (!comparison.is_object()) return "";
+  const std::string marks = significance_marks(comparison);
+  return fmt::format("${}{}$ \\; $[{}, {}]$", signed_figure(member(comparison, "difference")),
+                     marks.empty() ? "" : "^{" + marks + "}", signed_figure(member(comparison, "low")),
+                     signed_figure(member(comparison, "high")));
+}
+
+/// Neighbouring metrics of one direction.
+struct MetricGroup {
+  std::string title;
+  size_t size = 0;
+};
+
+std::string direction_title(const std::string& metric) {
+  if (metric.starts_with("i2t.")) return "Image to text";
+  if (metric.starts_with("t2i.")) return "Text to image";
+  return "";
+}
+
+std::vector<MetricGroup> groups_of(const std::vector<std::string>& metrics) {
+  std::vector<MetricGroup> groups;
+  for (const std::string& metric : metrics) {
+    const std::string title = direction_title(metric);
+    if (groups.empty() || groups.back().title != title) groups.push_back({title, 0});
+    ++groups.back().size;
+  }
+  return groups;
+}
+
+/// The head of the columns: the directions with a rule below each, then the metrics.
+std::string latex_head(const Table& table) {
+  std::string titles = "    &", rules, names = "    Variant & Seeds";
+  size_t column = 3;
+  for (const MetricGroup& group : groups_of(table.metrics)) {
+    if (group.title.empty()) {
+      for (size_t at = 0; at < group.size; ++at) titles += " &";
+    } else {
+      titles += fmt::format(" & \\multicolumn{{{}}}{{c}}{{{}}}", group.size, group.title);
+      rules += fmt::format("{}\\cmidrule(lr){{{}-{}}}", rules.empty() ? "    " : " ", column, column + group.size - 1);
+    }
+    column += group.size;
+  }
+  for (const std::string& metric : table.metrics)
+    names += " & " + latex_escaped(direction_title(metric).empty() ? metric : metric.substr(4));
+  if (table.has_comparisons()) {
+    titles += " &";
+    names += fmt::format(" & $\\Delta$ {}", latex_escaped(table.compared.metric));
+  }
+  if (!rules.empty()) titles += " \\\\\n" + rules + "\n";
+  return (rules.empty() ? std::string() : titles) + names + " \\\\\n";
+}
+
+std::string latex_section(const Table& table, const Section& section, size_t columns) {
+  std::string text = "    \\midrule\n";
+  if (table.sections.size() > 1)
+    text +=
+        fmt::format("    \\multicolumn{{{}}}{{l}}{{\\textit{{{}}}}} \\\\\n", columns, latex_escaped(section.title()));
+  for (const Line& line : section.lines) {
+    const RunCounts& runs = table.runs[line.variant_at];
+    text += fmt::format("    {} & {}", latex_escaped(line.variant), runs.seeds());
+    if (!line.row) {
+      text += fmt::format(" & \\multicolumn{{{}}}{{l}}{{{}}} \\\\\n", columns - 2,
+                          latex_escaped(runs.finished > 0 ? "no such row" : runs.unfinished));
+      continue;
+    }
+    for (const std::string& metric : table.metrics)
+      text += " & " + latex_figure(metric_of_line(line, metric), is_best(section, line, metric));
+    if (table.has_comparisons()) text += " & " + latex_difference(table, line);
+    text += " \\\\\n";
+  }
+  return text;
+}
+
+std::string latex_caption(const Table& table) {
+  std::string text = latex_escaped(table.name);
+  if (!table.dataset.empty()) text += " (" + latex_escaped(table.dataset) + ")";
+  text += ": mean $\\pm$ sample standard deviation over seeds; recalls in percent, the best of each column in bold.";
+  if (table.has_comparisons()) {
+    const ComparisonNote& of = table.compared;
+    text += fmt::format(
+        " $\\Delta$: difference in {} from {} on the same seeds, with its {} paired bootstrap interval over images ({} "
+        "resamples). $^{{*}}\\,p \\le {:g}$, $^{{**}}\\,p < 0.01$, $^{{***}}\\,p < 0.001$: two-sided paired "
+        "randomisation test over images ({} permutations), Holm-corrected over {} {}.",
+        latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), table.resamples,
+        table.alpha, table.permutations, of.systems, of.systems == 1 ? "variant" : "variants");
+    for (const std::string& unequal : of.unequal) text += " " + latex_escaped(unequal) + ".";
+  }
+  return text;
+}
+
+std::string latex_label(const std::string& name) {
+  std::string label = name;
+  std::ranges::replace_if(
+      label, [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-' && c != '.'; }, '-');
+  return "tab:" + label;
+}
+
+}  // namespace
+
+std::string significance_marks(const Value& comparison) {
+  const auto p = number_of(member(comparison, "p_holm"));
+  if (!p || !(member(comparison, "significant") == Value(true))) return "";
+  return *p < 0.001 ? "***" : *p < 0.01 ? "**" : "*";
+}
+
+std::string format_leaderboard(const Value& results) {
+  const Table table = table_of(results);
+  std::string text = table.name;
+  if (!table.dataset.empty()) text += (text.empty() ? "" : " on ") + table.dataset;
+  if (!text.empty()) text += "\n";
+  for (const Section& section : table.sections) {
+    text += text.empty() ? "" : "\n";
+    if (table.sections.size() > 1) text += section.title() + "\n";
+    text += terminal_section(table, section);
+  }
+  if (const std::string failures = failures_text(table); !failures.empty()) text += "\n" + failures;
+  text += "\n";
+  for (const std::string& note : notes_of(table)) text += note + "\n";
+  return text;
+}
+
+std::string table_csv(const Value& results) {
+  const std::vector<std::string> metrics = metrics_of(results);
+  static const std::vector<std::string> comparison_keys{"to",       "metric", "difference", "low",    "high",
+                                                        "seed_std", "seeds",  "p",          "p_holm", "significant"};
+  std::vector<std::string> head{"variant",         "reranker", "parameters", "tie_rule",
+                                "duplicate_aware", "seeds",    "failed",     "reason"};
+  for (const std::string& metric : metrics) head.insert(head.end(), {metric + "_mean", metric + "_std"});
+  head.insert(head.end(), {"compared_to", "compared_metric", "difference", "low", "high", "seed_std", "seeds_compared",
+                           "p", "p_holm", "significant"});
+  std::string csv;
+  append_csv_line(csv, head);
+  for (const Value& variant : list_of(member(results, "variants"))) {
+    const RunCounts runs = count_runs(variant);
+    const auto append = [&](const Value& row) {
+      std::vector<std::string> cells{csv_value(member(variant, "name"))};
+      for (const char* key : {"reranker", "parameters", "tie_rule", "duplicate_aware"})
+        cells.push_back(csv_value(member(row, key)));
+      cells.push_back(fmt::format("{}", list_of(member(row, "seeds")).size()));
+      cells.push_back(fmt::format("{}", runs.failed.size()));
+      cells.push_back(csv_cell(failures_cell(runs)));
+      for (const std::string& metric : metrics)
+        for (const char* key : {"mean", "std"})
+          cells.push_back(csv_value(member(member(member(row, "metrics"), metric), key)));
+      for (const std::string& key : comparison_keys) cells.push_back(csv_value(member(member(row, "comparison"), key)));
+      append_csv_line(csv, cells);
+    };
+    const Value::List& rows = list_of(member(variant, "rows"));
+    for (const Value& row : rows) append(row);
+    if (rows.empty()) append(null_value());
+  }
+  return csv;
+}
+
+std::string table_markdown(const Value& results) {
+  const Table table = table_of(results);
+  std::string text = "### " + markdown_cell(table.name) + "\n";
+  if (!table.description.empty()) text += "\n" + markdown_cell(table.description) + "\n";
+  if (!table.dataset.empty()) text += "\n" + markdown_cell(table.dataset) + "\n";
+  for (const Section& section : table.sections) {
+    if (table.sections.size() > 1) text += "\n" + markdown_cell(section.title()) + "\n";
+    text += "\n" + markdown_section(table, section);
+  }
+  text += "\n";
+  for (const std::string& note : notes_of(table)) text += markdown_cell(note) + "\n";
+  return text;
+}
+
+std::string table_latex(const Value& results) {
+  const Table table = table_of(results);
+  const size_t columns = 2 + table.metrics.size() + (table.has_comparisons() ? 1 : 0);
+  std::string text = "% Needs \\usepackage{booktabs}.\n\\begin{table*}\n  \\centering\n";
+  text += "  \\caption{" + latex_caption(table) + "}\n  \\label{" + latex_label(table.name) + "}\n";
+  text += "  \\begin{tabular}{lr" + std::string(table.metrics.size(), 'r');
+  text += std::string(table.has_comparisons() ? "l" : "") + "}\n    \\toprule\n" + latex_head(table);
+  for (const Section& section : table.sections) text += latex_section(table, section, columns);
+  return text + "    \\bottomrule\n  \\end{tabular}\n\\end{table*}\n";
+}
+
+std::string latex_escaped(const std::string& text) {
+  std::string safe;
+  for (const char c : one_line(text)) {
+    switch (c) {
+      case '\\': safe += "\\textbackslash{}"; break;
+      case '~': safe += "\\textasciitilde{}"; break;
+      case '^': safe += "\\textasciicircum{}"; break;
+      // Other glyphs than these in LaTeX's oldest and default font encoding.
+      case '<': safe += "\\textless{}"; break;
+      case '>': safe += "\\textgreater{}"; break;
+      case '|': safe += "\\textbar{}"; break;
+      case '&':
+      case '%':
+      case '$':
+      case '#':
+      case '_':
+      case '{':
+      case '}': safe += '\\'; [[fallthrough]];
+      default: safe += c;
+    }
+  }
+  return safe;
+}
+
+}  // namespace orbweaver
