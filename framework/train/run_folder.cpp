@@ -52,4 +52,19 @@ void RunFolder::keep_metrics_until(int64_t epoch) const {
   write_atomically(metrics(), kept);
 }
 
+Scalars epoch_scalars(const Value& line) {
+  Scalars out{{"loss/total", line.at("loss").as_double()}};
+  if (const Value* parts = line.find("parts"))
+    for (const auto& [name, value] : parts->as_object()) out.emplace_back("loss/" + name, value.as_double());
+  for (const char* name : {"lr", "pairs_per_second"})
+    out.emplace_back(fmt::format("train/{}", name), line.at(name).as_double());
+  const Value* val = line.find("val");
+  if (!val) return out;
+  out.emplace_back("val/mR", val->at("mR").as_double());
+  for (const char* direction : {"i2t", "t2i"})
+    for (const char* metric : {"R@1", "R@5", "R@10"})
+      out.emplace_back(fmt::format("val/{} {}", direction, metric), val->at(direction).at(metric).as_double());
+  return out;
+}
+
 }  // namespace orbweaver

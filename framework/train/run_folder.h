@@ -1,11 +1,12 @@
 // A run folder: config.json, record.json, metrics.jsonl, best.safetensors, last.safetensors, log.txt, and
-// bad_batch.json where a loss was not finite.
+// bad_batch.json where a loss was not finite; tensorboard/ with the curves.
 #pragma once
 
 #include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include "framework/io/tensorboard.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {
@@ -23,6 +24,8 @@ class RunFolder {
   /// The items of a batch whose loss was not finite.
   std::filesystem::path bad_batch() const { return folder_ / "bad_batch.json"; }
   std::filesystem::path log() const { return folder_ / "log.txt"; }
+  /// The folder of TensorBoard's event file.
+  std::filesystem::path tensorboard() const { return folder_ / "tensorboard"; }
 
   bool started() const;
   /// Appends a line to log.txt, with the time of day in front.
@@ -35,5 +38,9 @@ class RunFolder {
  private:
   std::filesystem::path folder_;
 };
+
+/// An epoch's line of metrics.jsonl as TensorBoard shows it: "loss/total", "loss/PART", "train/lr",
+/// "train/pairs_per_second" and, where the epoch was validated, "val/mR", "val/i2t R@1" and so on.
+Scalars epoch_scalars(const Value& line);
 
 }  // namespace orbweaver

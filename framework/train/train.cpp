@@ -12,6 +12,8 @@
 #include "framework/data/random.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/tensorboard.h"
+#include "framework/model/retrieval_model.h"
 #include "framework/model/split_inputs.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/evaluate.h"
@@ -24,6 +26,8 @@
 namespace orbweaver {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr int64_t steps_between_events = 10;  // of TensorBoard's curve of single steps
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -119,6 +123,7 @@ class Trainer {
     make_model(checkpoint ? &*checkpoint : nullptr);
     if (checkpoint) folder_.keep_metrics_until(progress_.epoch);
     checkpoint.reset();
+    open_events();
 
     while (!progress_.done) {
       if (!train_epoch()) return stopped();
@@ -187,6 +192,13 @@ class Trainer {
     report_.line(fmt::format(
         "{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_, config_.train.threads,
         checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
+  }
+
+  void open_events() {
+    if (!config_.train.tensorboard || progress_.done) return;
+    // Stopped between an epoch's last step and its validation: the epoch's own event comes again, at that step.
+    const bool pending = progress_.batch == steps_per_epoch_;
+    events_.emplace(folder_.tensorboard(), progress_.step - (pending ? 1 : 0));
   }
 
   EpochBatches epoch_batches(int64_t epoch) const {
@@ -280,6 +292,11 @@ class Trainer {
     if (progress_.part_sums.empty())
       for (const auto& part : loss.parts) progress_.part_sums.emplace_back(part.first, 0.0);
     for (size_t i = 0; i < loss.parts.size(); ++i) progress_.part_sums[i].second += loss.parts[i].second.item<double>();
+
+    // Never at an epoch's last step, which is the place of the epoch's own event.
+    const int64_t taken = progress_.step + 1;
+    if (events_ && taken % steps_between_events == 0 && progress_.batch + 1 < steps_per_epoch_)
+      events_->append(taken, {{"step/loss", value}});
   }
 
   LossInput make_batch(std::span<const int64_t> captions, ImageLoader* loader) {
@@ -373,6 +390,7 @@ class Trainer {
     if (early && !last) text += fmt::format("; stopping early: no better validation for {}", progress_.stale);
     epoch_seconds_ = 0;
     folder_.append_metrics(line);
+    if (events_) events_->append(progress_.step, epoch_scalars(line));
     report_.line(text);
     save_last();
   }
@@ -448,6 +466,7 @@ class Trainer {
   std::vector<Graph> moved_graphs_;  // by position in the epoch; empty unless images with graphs are augmented
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;
+  std::optional<EventFile> events_;
   Progress progress_;
   int64_t steps_per_epoch_ = 0;
   Clock::time_point sitting_;
@@ -480,6 +499,7 @@ TrainResult train(const TrainOptions& options, const RunReport& report) {
       for (const fs::path& file :
            {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log(), folder.bad_batch()})
         fs::remove(file);
+      fs::remove_all(folder.tensorboard());
     } else if (options.resume) {
       check_same_config(folder, loaded.config.resolved);
     } else {

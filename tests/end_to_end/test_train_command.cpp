@@ -1,5 +1,6 @@
 #include "command.h"
 #include "framework/io/json.h"
+#include "tests/event_file_reader.h"
 
 namespace orbweaver::testing {
 namespace {
@@ -14,6 +15,18 @@ std::string metrics_of(const fs::path& run) {
     entry.erase("seconds");
     entry.erase("pairs_per_second");
     out += to_json(entry, -1) + "\n";
+  }
+  return out;
+}
+
+/// Steps and values of the run's one event file, without what measures time.
+std::vector<std::pair<int64_t, std::map<std::string, float>>> events_of(const fs::path& run) {
+  const std::vector<fs::path> files = event_files_in(run / "tensorboard");
+  if (files.size() != 1) throw Error(std::to_string(files.size()) + " event files");
+  std::vector<std::pair<int64_t, std::map<std::string, float>>> out;
+  for (ReadEvent& event : read_event_file(files[0])) {
+    event.scalars.erase("train/pairs_per_second");
+    if (!event.scalars.empty()) out.emplace_back(event.step, std::move(event.scalars));
   }
   return out;
 }
@@ -39,6 +52,7 @@ class Resume : public CommandTest {
     const fs::path other = undisturbed();
     EXPECT_EQ(hash_file(run / "best.safetensors"), hash_file(other / "best.safetensors"));
     EXPECT_EQ(metrics_of(run), metrics_of(other));
+    EXPECT_EQ(events_of(run), events_of(other));
   }
 };
 
@@ -112,6 +126,25 @@ TEST_F(Resume, ADamagedCheckpointIsRefusedByName) {
 }
 
 class AfterTraining : public Resume {};
+
+TEST_F(AfterTraining, TheEventFileHoldsTheFiguresOfEachEpochAtItsLastStep) {
+  const fs::path run = undisturbed();
+  std::map<int64_t, std::map<std::string, float>> epochs;
+  for (const auto& [step, scalars] : events_of(run))
+    if (!scalars.count("step/loss")) epochs[step] = scalars;
+  const std::vector<std::string> lines = read_lines(run / "metrics.jsonl");
+  ASSERT_EQ(epochs.size(), lines.size());
+  for (const std::string& line : lines) {
+    const Value entry = parse_json(line, "metrics.jsonl");
+    const auto& scalars = epochs.at(entry.at("step").as_int());
+    EXPECT_EQ(scalars.at("loss/total"), static_cast<float>(entry.at("loss").as_double()));
+    EXPECT_EQ(scalars.at("train/lr"), static_cast<float>(entry.at("lr").as_double()));
+    EXPECT_EQ(scalars.at("val/mR"), static_cast<float>(entry.at("val").at("mR").as_double()));
+    EXPECT_EQ(scalars.at("val/t2i R@5"), static_cast<float>(entry.at("val").at("t2i").at("R@5").as_double()));
+    for (const auto& [name, value] : entry.at("parts").as_object())
+      EXPECT_EQ(scalars.at("loss/" + name), static_cast<float>(value.as_double()));
+  }
+}
 
 TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
   const fs::path run_folder = undisturbed();
