@@ -21,6 +21,9 @@ struct Job {
   std::string token;
   std::vector<std::string> command;  ///< program and arguments
   int64_t threads = 1;               ///< processors that it uses (train.threads)
+  /// Of what the job makes, beyond its command: a cluster's task that was queued for another identity is not this
+  /// job's.
+  std::string identity;
 };
 
 enum class JobState { waiting, running, finished, failed, stopped };
