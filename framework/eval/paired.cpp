@@ -70,19 +70,40 @@ double ImageGains::difference() const {
 }
 
 PairedDifference ImageGains::bootstrap(double coverage, int64_t resamples, uint64_t seed) const {
+  return bootstrap(std::span(this, 1), coverage, resamples, seed).front();
+}
+
+std::vector<PairedDifference> ImageGains::bootstrap(std::span<const ImageGains> several, double coverage,
+                                                    int64_t resamples, uint64_t seed) {
+  if (several.empty()) return {};
+  const size_t images = several.front().gains_.size(), count = several.size();
+  for (const ImageGains& gains : several)
+    if (gains.gains_.size() != images || gains.caption_image_ != several.front().caption_image_)
+      throw ShapeError("gains over other images cannot be resampled together");
+  std::vector<Gain> by_image;  // an image's gains side by side: one place in memory for each draw
+  for (size_t image = 0; image < images; ++image)
+    for (const ImageGains& gains : several) by_image.push_back(gains.gains_[image]);
+
   // Own arithmetic on the generator's bits: the standard's distributions differ from library to library.
   std::mt19937_64 random(seed);
-  const size_t images = gains_.size();
-  std::vector<double> differences;
-  differences.reserve(static_cast<size_t>(resamples));
+  std::vector<std::vector<double>> differences(count);
+  std::vector<Gain> sums(count);
   for (int64_t resample = 0; resample < resamples; ++resample) {
-    Gain sum;
-    for (size_t draw = 0; draw < images; ++draw) sum += gains_[(random() >> 32) * images >> 32];
-    differences.push_back(points(sum));
+    std::ranges::fill(sums, Gain{});
+    for (size_t draw = 0; draw < images; ++draw) {
+      const Gain* const drawn = by_image.data() + ((random() >> 32) * images >> 32) * count;
+      for (size_t at = 0; at < count; ++at) sums[at] += drawn[at];
+    }
+    for (size_t at = 0; at < count; ++at) differences[at].push_back(several[at].points(sums[at]));
   }
-  std::sort(differences.begin(), differences.end());
   const double outside = (1 - coverage) / 2;
-  return {difference(), percentile(differences, outside), percentile(differences, 1 - outside)};
+  std::vector<PairedDifference> intervals;
+  for (size_t at = 0; at < count; ++at) {
+    std::vector<double>& sorted = differences[at];
+    std::sort(sorted.begin(), sorted.end());
+    intervals.push_back({several[at].difference(), percentile(sorted, outside), percentile(sorted, 1 - outside)});
+  }
+  return intervals;
 }
 
 std::vector<int64_t> ImageGains::shares() const {

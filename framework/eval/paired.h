@@ -44,6 +44,10 @@ class ImageGains {
   /// Images drawn with replacement; the interval holds the middle share `coverage` of the resampled differences (linear
   /// between ranks).
   PairedDifference bootstrap(double coverage, int64_t resamples, uint64_t seed) const;
+  /// The same of several gains over the same images, each as if alone; drawing once for all saves most of the time.
+  /// @throws ShapeError unless they have the same images and captions.
+  static std::vector<PairedDifference> bootstrap(std::span<const ImageGains> several, double coverage,
+                                                 int64_t resamples, uint64_t seed);
 
   /// Each image's share of the difference, times a positive number that is common to all. Whole numbers, so that sums
   /// over them compare without rounding.

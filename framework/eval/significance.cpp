@@ -88,6 +88,55 @@ double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
+/// A comparison with what its interval and p are made from.
+struct Prepared {
+  Comparison result;
+  ImageGains gains;
+};
+
+/// Everything but interval and p; nothing without a common seed.
+std::optional<Prepared> prepare(const SystemRanks& system, const SystemRanks& baseline,
+                                std::span<const int64_t> caption_image, std::string_view metric) {
+  const RecallSet recalls = recalls_of(metric);
+  const std::map<int64_t, const TwoWayRanks*> own = by_seed(system), others = by_seed(baseline);
+  Comparison result;
+  result.to = baseline.name;
+  result.metric = metric;
+  for (const auto& [seed, ranks] : own) (others.contains(seed) ? result.seeds : result.left_out).push_back(seed);
+  for (const auto& [seed, ranks] : others)
+    if (!own.contains(seed)) result.left_out.push_back(seed);
+  std::ranges::sort(result.left_out);
+  if (result.seeds.empty()) return {};
+
+  const auto images = static_cast<int64_t>(own.at(result.seeds.front())->i2t.size());
+  const ImageGains nothing(caption_image, images, recalls);
+  ImageGains gains = nothing;
+  std::vector<double> differences;
+  for (const int64_t seed : result.seeds) {
+    ImageGains of_seed = nothing;
+    of_seed.add(*own.at(seed), *others.at(seed));
+    differences.push_back(of_seed.difference());
+    gains.add(*own.at(seed), *others.at(seed));
+  }
+  result.seed_std = summarize(differences).std;
+  return Prepared{std::move(result), std::move(gains)};
+}
+
+/// Adds intervals and p-values. All share their draws: a system's figures do not depend on those beside it.
+void finish(std::span<Prepared> prepared, const SignificanceOptions& options) {
+  std::vector<ImageGains> gains;
+  for (const Prepared& each : prepared) gains.push_back(each.gains);
+  const std::vector<PairedDifference> intervals =
+      ImageGains::bootstrap(gains, options.interval, options.resamples, options.seed);
+  for (size_t at = 0; at < prepared.size(); ++at) {
+    Comparison& result = prepared[at].result;
+    result.difference = intervals[at].difference;
+    result.low = intervals[at].low;
+    result.high = intervals[at].high;
+    result.p = randomisation_p(gains[at].shares(), options.permutations, options.seed);
+  }
+}
+
 Value optional_number(const std::optional<double>& number) { return number ? Value(*number) : Value(); }
 
 Value seed_list(const std::vector<int64_t>& seeds) {
@@ -164,34 +213,10 @@ Value to_value(const Comparison& comparison) {
 std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& baseline,
                                   std::span<const int64_t> caption_image, std::string_view metric,
                                   const SignificanceOptions& options) {
-  const RecallSet recalls = recalls_of(metric);
-  const std::map<int64_t, const TwoWayRanks*> own = by_seed(system), others = by_seed(baseline);
-  Comparison result;
-  result.to = baseline.name;
-  result.metric = metric;
-  for (const auto& [seed, ranks] : own) (others.contains(seed) ? result.seeds : result.left_out).push_back(seed);
-  for (const auto& [seed, ranks] : others)
-    if (!own.contains(seed)) result.left_out.push_back(seed);
-  std::ranges::sort(result.left_out);
-  if (result.seeds.empty()) return {};
-
-  const auto images = static_cast<int64_t>(own.at(result.seeds.front())->i2t.size());
-  const ImageGains nothing(caption_image, images, recalls);
-  ImageGains gains = nothing;
-  std::vector<double> differences;
-  for (const int64_t seed : result.seeds) {
-    ImageGains of_seed = nothing;
-    of_seed.add(*own.at(seed), *others.at(seed));
-    differences.push_back(of_seed.difference());
-    gains.add(*own.at(seed), *others.at(seed));
-  }
-  const PairedDifference interval = gains.bootstrap(options.interval, options.resamples, options.seed);
-  result.difference = interval.difference;
-  result.low = interval.low;
-  result.high = interval.high;
-  result.seed_std = summarize(differences).std;
-  result.p = randomisation_p(gains.shares(), options.permutations, options.seed);
-  return result;
+  std::optional<Prepared> prepared = prepare(system, baseline, caption_image, metric);
+  if (!prepared) return {};
+  finish(std::span(&*prepared, 1), options);
+  return std::move(prepared->result);
 }
 
 std::vector<std::optional<Comparison>> compare_all(std::span<const SystemRanks> systems, std::string_view baseline,
@@ -200,19 +225,25 @@ std::vector<std::optional<Comparison>> compare_all(std::span<const SystemRanks> 
   std::vector<std::optional<Comparison>> comparisons(systems.size());
   const auto base = std::ranges::find(systems, baseline, &SystemRanks::name);
   if (base == systems.end()) return comparisons;
-  std::vector<Comparison*> made;
-  std::vector<double> p_values;
+  std::vector<Prepared> prepared;
+  std::vector<size_t> system_of;
   for (size_t at = 0; at < systems.size(); ++at) {
     if (systems[at].name == baseline) continue;
-    comparisons[at] = compare(systems[at], *base, caption_image, metric, options);
-    if (!comparisons[at]) continue;
-    made.push_back(&*comparisons[at]);
-    p_values.push_back(made.back()->p);
+    std::optional<Prepared> one = prepare(systems[at], *base, caption_image, metric);
+    if (!one) continue;
+    prepared.push_back(std::move(*one));
+    system_of.push_back(at);
   }
+  finish(prepared, options);
+
+  std::vector<double> p_values;
+  for (const Prepared& each : prepared) p_values.push_back(each.result.p);
   const std::vector<double> corrected = holm(p_values);
-  for (size_t at = 0; at < made.size(); ++at) {
-    made[at]->p_holm = corrected[at];
-    made[at]->significant = corrected[at] <= options.alpha;
+  for (size_t at = 0; at < prepared.size(); ++at) {
+    Comparison& result = prepared[at].result;
+    result.p_holm = corrected[at];
+    result.significant = corrected[at] <= options.alpha;
+    comparisons[system_of[at]] = std::move(result);
   }
   return comparisons;
 }

@@ -634,7 +634,7 @@ std::string table_markdown(const Value& results) {
     text += "\n" + markdown_section(table, section);
   }
   text += "\n";
-  for (const std::string& note : notes_of(table)) text += markdown_cell(note) + "\n";
+  for (const std::string& note : notes_of(table)) text += "- " + markdown_cell(note) + "\n";
   return text;
 }
 

@@ -203,10 +203,11 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
       seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
-  if (is_run && fs::exists(folder.record())) {
-    // The ranks first: a record never names a file that is not there.
-    write_ranks(folder.path() / ranks_file_name(split.name), ranks);
-    record["ranks"] = Value(ranks_file_name(split.name));
+  if (!is_run) return out;
+  // The ranks first: a record never names a file that is not there.
+  write_ranks(folder.path() / ranks_file_name(split.name), ranks);
+  record["ranks"] = Value(ranks_file_name(split.name));
+  if (fs::exists(folder.record())) {
     Value kept = read_json(folder.record());
     kept["evaluations"][split.name] = record;
     write_atomically(folder.record(), to_json(kept) + "\n");

@@ -1,4 +1,6 @@
 #include "command.h"
+#include "framework/eval/saved_ranks.h"
+#include "framework/eval/significance.h"
 #include "framework/io/json.h"
 #include "tests/event_file_reader.h"
 
@@ -149,7 +151,7 @@ TEST_F(AfterTraining, TheEventFileHoldsTheFiguresOfEachEpochAtItsLastStep) {
 TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
   const fs::path run_folder = undisturbed();
   Command command({"eval", run_folder.string(), "--scores", (folder_ / "scores.npy").string(), "--trec",
-                   (folder_ / "trec").string()},
+                   (folder_ / "trec").string(), "--outcomes", (folder_ / "outcomes.csv").string()},
                   folder_);
   ASSERT_EQ(command.wait(), 0) << command.err();
   const std::string out = command.out();
@@ -159,6 +161,18 @@ TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
     EXPECT_TRUE(fs::exists(folder_ / "trec" / file));
   const Value record = read_json(run_folder / "record.json");
   EXPECT_TRUE(record.at("evaluations").find("test"));
+
+  // The ranks that were kept give each strict row's metrics again.
+  const SavedRanks ranks = read_ranks(run_folder / ranks_file_name("test"));
+  EXPECT_EQ(ranks.rows.size(), 4u);
+  for (const RankedRow& row : ranks.rows) {
+    const Value& of = record.at("evaluations").at("test").at("rows").as_list().at(static_cast<size_t>(row.row));
+    EXPECT_EQ(of.at("reranker").as_string(), row.reranker);
+    EXPECT_EQ(metric_of(of.at("metrics"), "i2t.R@10"), direction_metrics(row.ranks.i2t).r10);
+    EXPECT_EQ(metric_of(of.at("metrics"), "t2i.meanR"), direction_metrics(row.ranks.t2i).mean_rank);
+  }
+  EXPECT_EQ(ranks.weights_hash, hash_file(run_folder / "best.safetensors"));
+  EXPECT_EQ(read_file(folder_ / "outcomes.csv"), outcomes_csv(ranks.rows, ranks.caption_image));
 
   // The saved matrix gives the same metrics by way of the rerank command.
   Command rerank(

@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <random>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +19,7 @@
 #include "framework/io/npy.h"
 #include "orbweaver/error.h"
 #include "orbweaver/ranking.h"
+#include "tests/temporary_folder.h"
 
 namespace orbweaver {
 namespace {
@@ -195,6 +201,112 @@ TEST_F(TwoImages, TrecFilesHoldBothRunsAndBothJudgements) {
   EXPECT_EQ(read_lines(folder / "t2i.qrels"),
             (std::vector<std::string>{"t0 0 i0 1", "t1 0 i0 1", "t2 0 i1 1", "t3 0 i1 1"}));
   fs::remove_all(folder);
+}
+
+/// Reads the files as trec_eval does: blanks separate columns, the second is ignored, lists are ordered by score (a
+/// float) and then by descending item name, whatever the rank column says. Independent of the writer's code.
+class TrecReader {
+ public:
+  TrecReader(const fs::path& run, const fs::path& judgements) {
+    for (const std::string& line : read_lines(run)) read_run_line(columns_of(line));
+    for (const std::string& line : read_lines(judgements)) {
+      const std::vector<std::string> columns = columns_of(line);
+      if (columns.size() != 4 || columns[3] != "1") throw Error("no judgement: " + line);
+      if (!relevant_[columns[0]].insert(columns[2]).second) throw Error("judged twice: " + line);
+    }
+  }
+
+  /// trec_eval's success_k: percent of the judged queries with a relevant item among the first k.
+  double success(size_t k) const {
+    int64_t found = 0;
+    for (const auto& [query, items] : relevant_) {
+      const auto list = lists_.find(query);
+      if (list == lists_.end()) continue;
+      auto ordered = list->second;
+      std::sort(ordered.begin(), ordered.end(), std::greater<>());
+      if (ordered.size() > k) ordered.resize(k);
+      found += std::any_of(ordered.begin(), ordered.end(),
+                           [&items = items](const auto& item) { return items.count(item.second) > 0; });
+    }
+    return 100.0 * static_cast<double>(found) / static_cast<double>(relevant_.size());
+  }
+
+  size_t queries() const { return lists_.size(); }
+  size_t length(const std::string& query) const { return lists_.at(query).size(); }
+
+ private:
+  static std::vector<std::string> columns_of(const std::string& line) {
+    std::istringstream in(line);
+    return {std::istream_iterator<std::string>(in), {}};
+  }
+
+  void read_run_line(const std::vector<std::string>& columns) {
+    if (columns.size() != 6) throw Error(std::to_string(columns.size()) + " columns in a run");
+    auto& list = lists_[columns[0]];
+    size_t used = 0;
+    const float score = std::stof(columns[4], &used);
+    if (used != columns[4].size()) throw Error("no score: " + columns[4]);
+    if (columns[3] != std::to_string(list.size() + 1)) throw Error("rank " + columns[3] + " is out of order");
+    if (!list.empty() && score > list.back().first) throw Error("scores rise at rank " + columns[3]);
+    if (!items_[columns[0]].insert(columns[2]).second) throw Error(columns[2] + " comes twice");
+    list.emplace_back(score, columns[2]);
+  }
+
+  std::map<std::string, std::vector<std::pair<float, std::string>>> lists_;
+  std::map<std::string, std::set<std::string>> items_, relevant_;
+};
+
+TEST(TrecFiles, GiveAnIndependentReaderTheRecallsOfTheEvaluation) {
+  const int64_t images = 60, captions = 240;
+  std::mt19937 random(5);
+  Matrix<float> i2t(images, captions), t2i(captions, images);
+  std::vector<int64_t> caption_image;
+  for (int64_t caption = 0; caption < captions; ++caption)
+    caption_image.push_back(caption < images ? caption : static_cast<int64_t>(random() % images));
+  // Scores of both signs and different for the directions, as an interaction's; no ties, which trec_eval breaks by
+  // name.
+  const auto score = [&](bool own) {
+    return static_cast<float>(random() % 1000000) / 1e6f - 0.5f + (own ? 0.3f : 0.0f);
+  };
+  for (int64_t image = 0; image < images; ++image)
+    for (int64_t caption = 0; caption < captions; ++caption) {
+      const bool own = caption_image[static_cast<size_t>(caption)] == image;
+      i2t.data()[image * captions + caption] = score(own);
+      t2i.data()[caption * images + image] = score(own);
+    }
+  EvaluationInput input;
+  input.i2t = std::as_const(i2t).view();
+  input.t2i = std::as_const(t2i).view();
+  input.caption_image = caption_image;
+  const EvaluationRow plain = evaluate(input).front();
+
+  const orbweaver::testing::TemporaryFolder folder;
+  write_trec(folder.path(), input.i2t, input.t2i, caption_image, "random");
+  const TrecReader from_image(folder.path() / "i2t.run", folder.path() / "i2t.qrels");
+  const TrecReader from_text(folder.path() / "t2i.run", folder.path() / "t2i.qrels");
+  EXPECT_EQ(from_image.queries(), 60u);
+  EXPECT_EQ(from_text.queries(), 240u);
+  EXPECT_EQ(from_image.length("i59"), 240u);
+  EXPECT_NEAR(from_image.success(1), plain.metrics.i2t.r1, 1e-9);
+  EXPECT_NEAR(from_image.success(5), plain.metrics.i2t.r5, 1e-9);
+  EXPECT_NEAR(from_image.success(10), plain.metrics.i2t.r10, 1e-9);
+  EXPECT_NEAR(from_text.success(1), plain.metrics.t2i.r1, 1e-9);
+  EXPECT_NEAR(from_text.success(5), plain.metrics.t2i.r5, 1e-9);
+  EXPECT_NEAR(from_text.success(10), plain.metrics.t2i.r10, 1e-9);
+  EXPECT_GT(plain.metrics.i2t.r1, 5);
+  EXPECT_LT(plain.metrics.t2i.r10, 95);
+}
+
+TEST(TrecFiles, ListAThousandItemsEvenAmongTies) {
+  Matrix<float> scores(2, 1500);
+  std::fill_n(scores.data(), 3000, 0.5f);
+  std::vector<int64_t> caption_image(1500);
+  for (size_t caption = 0; caption < 1500; ++caption) caption_image[caption] = static_cast<int64_t>(caption % 2);
+  const orbweaver::testing::TemporaryFolder folder;
+  write_trec(folder.path(), std::as_const(scores).view(), {}, caption_image, "");
+  const TrecReader reader(folder.path() / "i2t.run", folder.path() / "i2t.qrels");
+  EXPECT_EQ(reader.length("i0"), 1000u);
+  EXPECT_EQ(reader.length("i1"), 1000u);
 }
 
 TEST(IdentityRerank, KeepsExactlyKItemsAndBreaksTiesByIndex) {
