@@ -119,7 +119,7 @@ struct Section {
 struct ComparisonNote {
   std::string to, metric;
   size_t systems = 0;                ///< largest family that Holm corrected over
-  std::vector<std::string> unequal;  ///< "f2: on 2 seeds, without 3"
+  std::vector<std::string> unequal;  ///< "f2: compared on 2 common seeds; left out: 3"
 };
 
 struct Table {
@@ -190,8 +190,9 @@ ComparisonNote note_of(const std::vector<Section>& sections) {
       for (const Value& seed : list_of(member(comparison, "left_out")))
         missing += fmt::format("{}{}", missing.empty() ? "" : ", ", static_cast<int64_t>(number_or(seed, 0)));
       if (missing.empty()) continue;
-      const std::string text = fmt::format("{}: compared on {} of the seeds, without {}", line.variant,
-                                           static_cast<int64_t>(number_or(member(comparison, "seeds"), 0)), missing);
+      const auto common = static_cast<int64_t>(number_or(member(comparison, "seeds"), 0));
+      const std::string text = fmt::format("{}: compared on {} common {}; left out: {}", line.variant, common,
+                                           common == 1 ? "seed" : "seeds", missing);
       if (std::ranges::find(note.unequal, text) == note.unequal.end()) note.unequal.push_back(text);
     }
     note.systems = std::max(note.systems, systems);
@@ -524,9 +525,12 @@ std::string latex_head(const Table& table) {
 
 std::string latex_section(const Table& table, const Section& section, size_t columns) {
   std::string text = "    \\midrule\n";
-  if (table.sections.size() > 1)
-    text +=
-        fmt::format("    \\multicolumn{{{}}}{{l}}{{\\textit{{{}}}}} \\\\\n", columns, latex_escaped(section.title()));
+  if (table.sections.size() > 1) {
+    // Parameters are long: in the source they tell two rows of one reranker apart without widening the page.
+    text += "    % " + section.title() + "\n";
+    text += fmt::format("    \\multicolumn{{{}}}{{l}}{{\\textit{{{}}}}} \\\\\n", columns,
+                        latex_escaped(section.reranker == "none" ? section.title() : section.reranker));
+  }
   for (const Line& line : section.lines) {
     const RunCounts& runs = table.runs[line.variant_at];
     text += fmt::format("    {} & {}", latex_escaped(line.variant), runs.seeds());
@@ -641,7 +645,8 @@ std::string table_markdown(const Value& results) {
 std::string table_latex(const Value& results) {
   const Table table = table_of(results);
   const size_t columns = 2 + table.metrics.size() + (table.has_comparisons() ? 1 : 0);
-  std::string text = "% Needs \\usepackage{booktabs}.\n\\begin{table*}\n  \\centering\n";
+  std::string text = "% Needs \\usepackage{booktabs}.\n\\begin{table*}\n  \\centering\n  \\footnotesize\n";
+  text += "  \\setlength{\\tabcolsep}{3pt}\n";
   text += "  \\caption{" + latex_caption(table) + "}\n  \\label{" + latex_label(table.name) + "}\n";
   text += "  \\begin{tabular}{lr" + std::string(table.metrics.size(), 'r');
   text += std::string(table.has_comparisons() ? "l" : "") + "}\n    \\toprule\n" + latex_head(table);

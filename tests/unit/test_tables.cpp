@@ -49,11 +49,9 @@ TEST(Leaderboard, ShowsFiguresDifferencesAndWhyRunsFailed) {
   EXPECT_EQ(format_leaderboard(results()),
             "pooling_50% on rsicd, test split: 1093 images, 5465 captions\n"
             "\n"
-            "variant  seeds            mR      i2t.R@1      t2i.R@1  mR less "
-            "mean [95%]    p (Holm)\n"
+            "variant  seeds            mR      i2t.R@1      t2i.R@1  mR less mean [95%]    p (Holm)\n"
             "mean     2      12.50 ± 0.25  5.00 ± 0.50  6.00 ± 0.00  baseline\n"
-            "max_1    1/2           14.00         4.50         6.00  +1.75 "
-            "[+0.50, +3.00]  0.0020    **\n"
+            "max_1    1/2           14.00         4.50         6.00  +1.75 [+0.50, +3.00]  0.0020    **\n"
             "lse      0/2    failed: the loss is not a number\n"
             "gem      0/2    running\n"
             "\n"
@@ -62,16 +60,13 @@ TEST(Leaderboard, ShowsFiguresDifferencesAndWhyRunsFailed) {
             "  | batch 7 & on\n"
             "lse-s1: failed: the loss is not a number\n"
             "\n"
-            "Mean ± sample standard deviation over seeds; recalls in percent, "
-            "ties count against the model.\n"
+            "Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
             "A figure without ± is of one seed, which has no deviation.\n"
-            "Difference in mR from mean on the same seeds: mean, 95% paired "
-            "bootstrap interval over images (10000 "
+            "Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
             "resamples), ± deviation over seeds.\n"
-            "p: two-sided paired randomisation test over images (10000 "
-            "permutations), Holm-corrected over 1 variant; "
-            "* p <= 0.05, ** p < 0.01, *** p < 0.001.\n"
-            "max_1: compared on 1 of the seeds, without 2.\n");
+            "p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 variant; * "
+            "p <= 0.05, ** p < 0.01, *** p < 0.001.\n"
+            "max_1: compared on 1 common seed; left out: 2.\n");
 }
 
 TEST(Leaderboard, OfNothingOrOfASweepThatHasNotBegunIsNoError) {
@@ -95,6 +90,7 @@ TEST(Leaderboard, HasASectionForEachRerankerAndIdentityBesideIt) {
   EXPECT_NE(table.find("\nmultivariate {\"k\": 25}\nvariant"), std::string::npos) << table;
   EXPECT_NE(table.find("max_1    1/2    no such row\n"), std::string::npos) << table;
   EXPECT_EQ(format_leaderboard(results()).find("identity"), std::string::npos);
+  EXPECT_NE(table_latex(with_rerank).find("% multivariate {\"k\": 25}\n"), std::string::npos);
 }
 
 TEST(TableMarkdown, IsAsGitHubReadsIt) {
@@ -105,84 +101,67 @@ TEST(TableMarkdown, IsAsGitHubReadsIt) {
             "\n"
             "rsicd, test split: 1093 images, 5465 captions\n"
             "\n"
-            "| variant | seeds | mR | i2t.R@1 | t2i.R@1 | mR less mean \\[95%\\] | p "
-            "(Holm) |\n"
+            "| variant | seeds | mR | i2t.R@1 | t2i.R@1 | mR less mean \\[95%\\] | p (Holm) |\n"
             "| :--- | ---: | ---: | ---: | ---: | :--- | ---: |\n"
-            "| mean | 2 | 12.50 ± 0.25 | **5.00 ± 0.50** | **6.00 ± 0.00** | "
-            "baseline |  |\n"
-            "| max\\_1 | 1/2 | **14.00** | 4.50 | **6.00** | +1.75 \\[+0.50, "
-            "+3.00\\] \\*\\* | 0.0020 |\n"
+            "| mean | 2 | 12.50 ± 0.25 | **5.00 ± 0.50** | **6.00 ± 0.00** | baseline |  |\n"
+            "| max\\_1 | 1/2 | **14.00** | 4.50 | **6.00** | +1.75 \\[+0.50, +3.00\\] \\*\\* | 0.0020 |\n"
             "| lse | 0/2 | failed: the loss is not a number |  |  |  |  |\n"
             "| gem | 0/2 | running |  |  |  |  |\n"
             "\n"
-            "- Mean ± sample standard deviation over seeds; recalls in percent, ties "
-            "count against the model.\n"
+            "- Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
             "- A figure without ± is of one seed, which has no deviation.\n"
-            "- Difference in mR from mean on the same seeds: mean, 95% paired "
-            "bootstrap interval over images (10000 "
+            "- Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
             "resamples), ± deviation over seeds.\n"
-            "- p: two-sided paired randomisation test over images (10000 "
-            "permutations), Holm-corrected over 1 "
-            "variant; \\* p \\<= 0.05, \\*\\* p \\< 0.01, \\*\\*\\* p \\< 0.001.\n"
-            "- max\\_1: compared on 1 of the seeds, without 2.\n");
+            "- p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 variant; "
+            "\\* p \\<= 0.05, \\*\\* p \\< 0.01, \\*\\*\\* p \\< 0.001.\n"
+            "- max\\_1: compared on 1 common seed; left out: 2.\n");
 }
 
 TEST(TableLatex, IsABooktabsTableWithBestMarksAndTheTestInItsCaption) {
-  EXPECT_EQ(table_latex(results()),
-            "% Needs \\usepackage{booktabs}.\n"
-            "\\begin{table*}\n"
-            "  \\centering\n"
-            "  \\caption{pooling\\_50\\% (rsicd, test split: 1093 images, 5465 "
-            "captions): mean $\\pm$ sample standard "
-            "deviation over seeds; recalls in percent, the best of each column "
-            "in bold. $\\Delta$: difference in mR from mean "
-            "on the same seeds, with its 95\\% paired bootstrap interval over "
-            "images (10000 resamples). $^{*}\\,p \\le 0.05$, "
-            "$^{**}\\,p < 0.01$, $^{***}\\,p < 0.001$: two-sided paired "
-            "randomisation test over images (10000 permutations), "
-            "Holm-corrected over 1 variant. max\\_1: compared on 1 of the "
-            "seeds, without 2.}\n"
-            "  \\label{tab:pooling_50-}\n"
-            "  \\begin{tabular}{lrrrrl}\n"
-            "    \\toprule\n"
-            "    & &  & \\multicolumn{1}{c}{Image to text} & "
-            "\\multicolumn{1}{c}{Text to image} & \\\\\n"
-            "    \\cmidrule(lr){4-4} \\cmidrule(lr){5-5}\n"
-            "    Variant & Seeds & mR & R@1 & R@1 & $\\Delta$ mR \\\\\n"
-            "    \\midrule\n"
-            "    mean & 2 & $12.50 \\pm 0.25$ & $\\mathbf{5.00 \\pm 0.50}$ & "
-            "$\\mathbf{6.00 \\pm 0.00}$ & baseline \\\\\n"
-            "    max\\_1 & 1/2 & $\\mathbf{14.00}$ & $4.50$ & $\\mathbf{6.00}$ "
-            "& $+1.75^{**}$ \\; $[+0.50, +3.00]$ \\\\\n"
-            "    lse & 0/2 & \\multicolumn{4}{l}{failed: the loss is not a "
-            "number} \\\\\n"
-            "    gem & 0/2 & \\multicolumn{4}{l}{running} \\\\\n"
-            "    \\bottomrule\n"
-            "  \\end{tabular}\n"
-            "\\end{table*}\n");
+  EXPECT_EQ(
+      table_latex(results()),
+      "% Needs \\usepackage{booktabs}.\n"
+      "\\begin{table*}\n"
+      "  \\centering\n"
+      "  \\footnotesize\n"
+      "  \\setlength{\\tabcolsep}{3pt}\n"
+      "  \\caption{pooling\\_50\\% (rsicd, test split: 1093 images, 5465 captions): mean $\\pm$ sample standard "
+      "deviation over seeds; recalls in percent, the best of each column in bold. $\\Delta$: difference in mR from "
+      "mean on the same seeds, with its 95\\% paired bootstrap interval over images (10000 resamples). $^{*}\\,p \\le "
+      "0.05$, $^{**}\\,p < 0.01$, $^{***}\\,p < 0.001$: two-sided paired randomisation test over images (10000 "
+      "permutations), Holm-corrected over 1 variant. max\\_1: compared on 1 common seed; left out: 2.}\n"
+      "  \\label{tab:pooling_50-}\n"
+      "  \\begin{tabular}{lrrrrl}\n"
+      "    \\toprule\n"
+      "    & & & \\multicolumn{1}{c}{Image to text} & \\multicolumn{1}{c}{Text to image} & \\\\\n"
+      "    \\cmidrule(lr){4-4} \\cmidrule(lr){5-5}\n"
+      "    Variant & Seeds & mR & R@1 & R@1 & $\\Delta$ mR \\\\\n"
+      "    \\midrule\n"
+      "    mean & 2 & $12.50 \\pm 0.25$ & $\\mathbf{5.00 \\pm 0.50}$ & $\\mathbf{6.00 \\pm 0.00}$ & baseline \\\\\n"
+      "    max\\_1 & 1/2 & $\\mathbf{14.00}$ & $4.50$ & $\\mathbf{6.00}$ & $+1.75^{**}$ \\; $[+0.50, +3.00]$ \\\\\n"
+      "    lse & 0/2 & \\multicolumn{4}{l}{failed: the loss is not a number} \\\\\n"
+      "    gem & 0/2 & \\multicolumn{4}{l}{running} \\\\\n"
+      "    \\bottomrule\n"
+      "  \\end{tabular}\n"
+      "\\end{table*}\n");
 }
 
 TEST(TableLatex, MakesSpecialCharactersHarmless) {
   EXPECT_EQ(latex_escaped("a_b & 50% {x} #1 $ ~ ^ \\"),
-            "a\\_b \\& 50\\% \\{x\\} \\#1 \\$ \\textasciitilde{} "
-            "\\textasciicircum{} \\textbackslash{}");
+            "a\\_b \\& 50\\% \\{x\\} \\#1 \\$ \\textasciitilde{} \\textasciicircum{} \\textbackslash{}");
   EXPECT_EQ(latex_escaped("two\nlines <é>"), "two lines \\textless{}é\\textgreater{}");
 }
 
 TEST(TableCsv, HasEveryRowInFullPrecisionAndQuotesAsRfc4180) {
   EXPECT_EQ(table_csv(results()),
-            "variant,reranker,parameters,tie_rule,duplicate_aware,seeds,failed,"
-            "reason,mR_mean,mR_std,i2t.R@1_mean,"
-            "i2t.R@1_std,t2i.R@1_mean,t2i.R@1_std,compared_to,compared_metric,"
-            "difference,low,high,seed_std,"
-            "seeds_compared,p,p_holm,significant\n"
+            "variant,reranker,parameters,tie_rule,duplicate_aware,seeds,failed,reason,mR_mean,mR_std,i2t.R@1_mean,i2t."
+            "R@1_std,t2i.R@1_mean,t2i.R@1_std,compared_to,compared_metric,difference,low,high,seed_std,seeds_compared,"
+            "p,p_holm,significant\n"
             "mean,none,,strict,false,2,0,,12.5,0.25,5,0.5,6.004,0,,,,,,,,,,\n"
             "mean,none,,strict,true,2,0,,99.5,0.25,,,,,,,,,,,,,,\n"
-            "mean,identity,\"{\"\"k\"\":100}\",strict,false,2,0,,88.5,0.25,,,,,"
-            ",,,,,,,,,\n"
-            "max_1,none,,strict,false,1,1,max_1-s2: ended by signal 9 "
-            "(SIGKILL; out of memory?),14,,4.5,,6.001,,mean,"
-            "mR,1.75,0.5,3,,1,0.001,0.002,true\n"
+            "mean,identity,\"{\"\"k\"\":100}\",strict,false,2,0,,88.5,0.25,,,,,,,,,,,,,,\n"
+            "max_1,none,,strict,false,1,1,max_1-s2: ended by signal 9 (SIGKILL; out of "
+            "memory?),14,,4.5,,6.001,,mean,mR,1.75,0.5,3,,1,0.001,0.002,true\n"
             "lse,,,,,0,1,lse-s1: the loss is not a number,,,,,,,,,,,,,,,,\n"
             "gem,,,,,0,0,running,,,,,,,,,,,,,,,,\n");
 }
