@@ -75,6 +75,24 @@ TEST(Lgff, StartsAsTheSceneLevel) {
     }
 }
 
+TEST(Lgff, ALongerSceneVectorOutweighsTheObjectLevelOnlyWithoutUnitScene) {
+  const Inputs in = inputs(Side::image, 5, 6, 3, 5);
+  for (const bool unit : {true, false}) {
+    at::manual_seed(10);
+    LgffParams params = small();
+    params.unit_scene = unit;
+    LgffFusion fusion(params, in);
+    wake(fusion);
+    fusion.eval();
+    at::NoGradGuard no_grad;
+    Representation side = random_side(in);
+    const at::Tensor before = fusion.forward(side);
+    side.global = side.global * 10;
+    const double moved = largest_difference(fusion.forward(side), before);
+    unit ? EXPECT_LT(moved, 1e-6) : EXPECT_GT(moved, 1e-2);
+  }
+}
+
 TEST(Lgff, ScalesAndShiftsTheSceneLevelByWhatItsNodesSee) {
   LgffParams params = small();
   params.width = 2;
@@ -248,6 +266,22 @@ TEST(Lgff, DropsAboutTheShareOfGraphsThatItIsToldInTrainingOnly) {
   const double share = ((trained - evaluated).abs().amax(1) > 1e-5).to(at::kDouble).mean().item<double>();
   EXPECT_NEAR(share, 0.25, 0.04);
   EXPECT_LT(largest_difference(evaluated, evaluated.narrow(0, 0, 1)), 1e-6);
+}
+
+TEST(Lgff, DropsTheObjectLevelsEntriesInTrainingOnlyAndNeverTheScenes) {
+  at::manual_seed(9);
+  LgffParams params = small();
+  params.dropout = params.drop_graphs = 0;
+  const Inputs in = inputs(Side::image, 5, 6, 3, 5);
+  const Representation side = random_side(in);
+  at::NoGradGuard no_grad;
+  params.local_dropout = 0.5;
+  LgffFusion fusion(params, in);  // W1 and W2 are still zero: the scene level alone
+  EXPECT_EQ(largest_difference(fusion.forward(side), fusion.forward(side)), 0);
+  wake(fusion);
+  EXPECT_GT(largest_difference(fusion.forward(side), fusion.forward(side)), 1e-4);
+  fusion.eval();
+  EXPECT_EQ(largest_difference(fusion.forward(side), fusion.forward(side)), 0);
 }
 
 TEST(Lgff, BothPathsGetAGradientAtTheStartAndTheNodesOnceTheyAreOpen) {
