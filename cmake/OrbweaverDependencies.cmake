@@ -6,6 +6,8 @@ find_package(fmt 9 REQUIRED)
 find_package(OpenCV 4.6 REQUIRED COMPONENTS core imgproc imgcodecs dnn)
 find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
+# Headers alone: LibTorch's own process group is made of them, and its library brings Gloo's.
+find_path(GLOO_INCLUDE_DIR gloo/context.h REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 add_library(orbweaver_xxhash INTERFACE)

@@ -13,6 +13,7 @@ set -euo pipefail
 build_packages=(g++ cmake ninja-build make pkg-config ccache)
 library_packages=(
   libtorch-dev            # tensors, autograd, modules
+  libgloo-dev             # headers of LibTorch's process group: training with several processes
   libopenblas0-openmp     # matrix products, with the same OpenMP threads as LibTorch
   libopencv-dev           # image files, drawing, networks of other frameworks
   libboost-dev            # Boost.DLL, headers only
@@ -57,6 +58,7 @@ $os_name is not Debian 12 or 13, for which the packages are known. Install these
 
   a C++20 compiler (GCC 12 or newer), CMake 3.25, Ninja, Make, pkg-config; ccache makes rebuilds fast
   LibTorch 1.13 to 2.6      https://pytorch.org/cppdocs/installing.html (its folder in CMAKE_PREFIX_PATH; C++11 string ABI)
+  Gloo                      headers of the version that LibTorch was built with
   OpenCV 4.6 or newer       core, imgproc, imgcodecs, dnn
   Boost 1.74 or newer       DLL, Filesystem, System
   nlohmann/json 3.11, fmt 9, CLI11 2.1, xxHash 0.8, zlib 1.2, GoogleTest 1.12, or newer

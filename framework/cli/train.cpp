@@ -29,7 +29,8 @@ void add_train_command(CLI::App& app, CommandContext& context) {
     const RunReport report = make_interruptible_report();
     const TrainResult result = train(*options, report);
     if (!result.finished) context.exit_code = exit_failed;
-    if (*json && result.finished) print_json(result.record);
+    // Of several processes that train together only rank 0 has a record.
+    if (*json && result.finished && !result.record.is_null()) print_json(result.record);
   });
 }
 

@@ -184,6 +184,7 @@ void RetrievalModel::assemble() {
     const Parts reads = hosted.get().reads();
     for (const Side side : {Side::image, Side::text}) check_reads(hosted.ref(), reads, widths_[index(side)], side);
     reads_ = reads_ | reads;
+    batch_reads_ = batch_reads_ | reads;
   };
   if (config_.interaction) {
     const ComponentConfig& part = *config_.interaction;

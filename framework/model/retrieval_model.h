@@ -99,6 +99,8 @@ class RetrievalModel {
   const Config& config() const { return config_; }
   /// Parts of each encoder's output that later stages read and that exist.
   const Parts& reads() const { return reads_; }
+  /// Those of them that losses and interaction read: what `loss` needs beside the embeddings.
+  const Parts& batch_reads() const { return batch_reads_; }
   /// Identity of an encoder for caches: component, parameters, plugin, weights files and tensor values.
   std::string encoder_identity(Side side) const;
   /// Identity of a graph builder, and of the detector when it makes the objects.
@@ -134,7 +136,7 @@ class RetrievalModel {
   std::vector<Hosted<Loss>> losses_;
   Vocabulary labels_, relations_;
   std::shared_ptr<torch::nn::EmbeddingImpl> label_embedding_;  ///< null without graphs
-  Parts reads_;
+  Parts reads_, batch_reads_;
   Widths widths_[2];
 
   struct Part {

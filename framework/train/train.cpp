@@ -16,6 +16,7 @@
 #include "framework/model/retrieval_model.h"
 #include "framework/model/split_inputs.h"
 #include "framework/train/checkpoint.h"
+#include "framework/train/distributed.h"
 #include "framework/train/evaluate.h"
 #include "framework/train/optimizer.h"
 #include "framework/train/run_folder.h"
@@ -101,38 +102,108 @@ void differences(const Value& a, const Value& b, const std::string& pointer, std
 
 class Trainer {
  public:
-  Trainer(LoadedConfig loaded, RunFolder folder, bool resume, const RunReport& report)
+  Trainer(LoadedConfig loaded, RunFolder folder, bool resume, const RunReport& report, RankGroup& ranks)
       : plugins_(std::move(loaded.plugins)),
         config_(std::move(loaded.config)),
         folder_(std::move(folder)),
-        outer_(report) {
+        outer_(report),
+        ranks_(ranks) {
     report_ = report;
     report_.line = [this](const std::string& text) {
+      if (!ranks_.leads()) return;
       folder_.append_log(text);
       outer_.line(text);
     };
+    if (!ranks_.alone())
+      report_.progress = [this](const std::string& what, int64_t done, int64_t total, const std::string& unit,
+                                const std::string& note) {
+        ranks_.check();
+        if (ranks_.leads()) outer_.progress(what, done, total, unit, note);
+      };
     resume_ = resume;
   }
 
   TrainResult run() {
+    if (!ranks_.alone()) share_work();
     set_up_torch(config_);
     const bool resuming = resume_ && fs::exists(folder_.last());
     std::optional<Checkpoint> checkpoint;
     if (resuming) checkpoint = load_checkpoint(folder_.last());
-    open_data(checkpoint ? &*checkpoint : nullptr);
-    make_model(checkpoint ? &*checkpoint : nullptr);
-    if (checkpoint) folder_.keep_metrics_until(progress_.epoch);
+    // Rank 0 first: it fills the caches, the others read them.
+    ranks_.first_does([&] {
+      prepare(checkpoint ? &*checkpoint : nullptr);
+      return data_hash_;
+    });
+    if (!ranks_.leads()) prepare(checkpoint ? &*checkpoint : nullptr);
+    if (!ranks_.alone()) check_same_start();
+    if (checkpoint && ranks_.leads()) folder_.keep_metrics_until(progress_.epoch);
     checkpoint.reset();
     open_events();
 
     while (!progress_.done) {
       if (!train_epoch()) return stopped();
-      finish_epoch();
+      end_epoch();
     }
-    return finish();
+    TrainResult result{folder_.path(), true, {}};
+    ranks_.first_does([&] {
+      result = finish();
+      return std::string();
+    });
+    return result;
   }
 
  private:
+  /// What training with several processes asks of a config.
+  void share_work() {
+    if (config_.train.batch_size % ranks_.size() != 0)
+      throw InputError(
+          fmt::format("/train/batch_size: is {}, which {} processes cannot share evenly; it is the batch of all of "
+                      "them together",
+                      config_.train.batch_size, ranks_.size()));
+    if (config_.device == "cuda") config_.device = fmt::format("cuda:{}", ranks_.place().local_rank);
+    report_.line(
+        fmt::format("{} processes train together (told by {}; {} at {}:{}): each takes {} of a batch's {} "
+                    "pairs; this is rank 0, which validates and writes",
+                    ranks_.size(), ranks_.place().found_by, ranks_.backend(), ranks_.place().host, ranks_.place().port,
+                    own_batch_size(), config_.train.batch_size));
+  }
+
+  void check_same_start() {
+    ranks_.wait_for_all();
+    ranks_.check_same("settings", hash_text(to_json(config_.resolved)), "start all with the same command");
+    ranks_.check_same("data", data_hash_, "all must see the same dataset");
+    ranks_.check_same("progress", fmt::format("step {}", progress_.step),
+                      "the run folder must be on a file system that all share");
+    ranks_.check_same("weights", weights_hash(), "all must run the same program with the same plugins");
+    size_t norms = 0;
+    model_->train(true);
+    for (const auto& module : model_->root().modules())
+      norms += module->is_training() && module->named_buffers(/*recurse=*/false).contains("running_mean");
+    if (norms > 0)
+      report_.line(
+          fmt::format("{} trained layers of batch normalisation take their statistics from each process's part "
+                      "of a batch alone: results differ from one process's",
+                      norms));
+  }
+
+  std::string weights_hash() const {
+    TensorMap all;
+    for (const auto& group : model_->parameter_groups()) all.insert(group.parameters.begin(), group.parameters.end());
+    return hash_tensors(all);
+  }
+
+  int64_t own_batch_size() const { return config_.train.batch_size / ranks_.size(); }
+  /// This rank's part of a batch.
+  std::span<const int64_t> own_part(std::span<const int64_t> captions) const {
+    const auto [begin, end] = ranks_.part(static_cast<int64_t>(captions.size()));
+    return captions.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+
+  void prepare(const Checkpoint* checkpoint) {
+    open_data(checkpoint);
+    make_model(checkpoint);
+  }
+
   void open_data(const Checkpoint* checkpoint) {
     dataset_ = open_dataset(config_, report_);
     if (dataset_.train.captions.empty())
@@ -156,11 +227,12 @@ class Trainer {
     SplitInputs::Options train_options = options;
     train_options.augmented = config_.train.augment.any();
     train_ = std::make_unique<SplitInputs>(*model_, dataset_.train, dataset_.triples, *cache_, report_, train_options);
-    val_ = std::make_unique<SplitInputs>(*model_, dataset_.val, dataset_.triples, *cache_, report_, options);
+    if (ranks_.leads())
+      val_ = std::make_unique<SplitInputs>(*model_, dataset_.val, dataset_.triples, *cache_, report_, options);
     // Read now for its errors alone; the graphs, whose names it joins, take a while.
     if (!checkpoint && !config_.synonyms.empty()) SynonymTables::read(config_.synonyms);
     train_->build_graphs();
-    val_->build_graphs();
+    if (val_) val_->build_graphs();
     if (checkpoint) {
       model_->restore(checkpoint->extra);
       model_->load_state(checkpoint->model, folder_.last().string());
@@ -172,7 +244,7 @@ class Trainer {
       model_->fit(fit);
     }
     train_->prepare();
-    val_->prepare();
+    if (val_) val_->prepare();
     optimizer_ = std::make_unique<Optimizer>(config_.train, model_->parameter_groups());
     average_ = std::make_unique<WeightAverage>(config_.train.average, model_->parameter_groups());
     if (checkpoint) {
@@ -182,20 +254,29 @@ class Trainer {
 
     int64_t trainable = 0;
     for (const auto& group : model_->parameter_groups())
-      for (const auto& [name, tensor] : group.parameters) trainable += tensor.numel();
+      for (const auto& [name, tensor] : group.parameters) {
+        trainable += tensor.numel();
+        parameters_.push_back(tensor);
+      }
     steps_per_epoch_ = epoch_batches(0).size();
     if (steps_per_epoch_ == 0)
       throw InputError(
           fmt::format("/train/batch_size: is {}, but there are only {} training captions; make it smaller or set "
                       "train.drop_last=false",
                       config_.train.batch_size, train_->caption_count()));
+    if (const int64_t rest = train_->caption_count() % config_.train.batch_size;
+        !config_.train.drop_last && rest > 0 && rest < ranks_.size())
+      throw InputError(
+          fmt::format("/train/drop_last: is false, and the last batch of {} pairs is too small for {} "
+                      "processes; set it to true, or change train.batch_size",
+                      rest, ranks_.size()));
     report_.line(fmt::format(
         "{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_, config_.train.threads,
         checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
   }
 
   void open_events() {
-    if (!config_.train.tensorboard || progress_.done) return;
+    if (!config_.train.tensorboard || progress_.done || !ranks_.leads()) return;
     // Stopped between an epoch's last step and its validation: the epoch's own event comes again, at that step.
     const bool pending = progress_.batch == steps_per_epoch_;
     events_.emplace(folder_.tensorboard(), progress_.step - (pending ? 1 : 0));
@@ -215,41 +296,43 @@ class Trainer {
       progress_.part_sums.clear();
     }
     model_->train(true);
-    Clock::time_point last_save = Clock::now();
+    last_save_ = Clock::now();
     sitting_ = Clock::now();
     const std::string name = fmt::format("epoch {}/{}", progress_.epoch + 1, config_.train.epochs);
     while (progress_.batch < batches.size()) {
-      step(batches.batch(progress_.batch), loader.get());
+      const RankGroup::Wishes wishes = step(batches.batch(progress_.batch), loader.get());
       ++progress_.batch;
       ++progress_.step;
       report_.progress(name, progress_.batch, batches.size(), "steps",
                        fmt::format("loss {:.4g}", progress_.loss_sum / static_cast<double>(progress_.batch)));
-      if (report_.stopping()) {
+      if (wishes.stop) {
         note_time();
-        save_last();
+        save_last_alone();
         return false;
       }
-      if (seconds_since(last_save) >= config_.train.checkpoint_every && progress_.batch < batches.size()) {
+      if (wishes.save && progress_.batch < batches.size()) {
         note_time();
-        save_last();
-        last_save = Clock::now();
+        save_last_alone();
+        last_save_ = Clock::now();
       }
     }
     note_time();
     return true;
   }
 
-  /// The images of an epoch in its order, moved where the config says so.
+  /// The images of this rank's part of an epoch in its order, moved where the config says so.
   std::unique_ptr<ImageLoader> load_epoch(const EpochBatches& batches) {
     std::vector<int64_t> captions, images;
-    for (int64_t b = 0; b < batches.size(); ++b)
-      captions.insert(captions.end(), batches.batch(b).begin(), batches.batch(b).end());
+    for (int64_t b = 0; b < batches.size(); ++b) {
+      const std::span<const int64_t> part = own_part(batches.batch(b));
+      captions.insert(captions.end(), part.begin(), part.end());
+    }
     for (const int64_t caption : captions) images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
-    if (!config_.train.augment.any()) return train_->load_images(images, config_.train.batch_size, progress_.batch);
+    if (!config_.train.augment.any()) return train_->load_images(images, own_batch_size(), progress_.batch);
 
     // One slot per position: each is written by one worker, before the batch that holds it is handed over.
     moved_graphs_.assign(model_->has_graphs(Side::image) ? captions.size() : 0, {});
-    return train_->load_images(images, config_.train.batch_size, progress_.batch,
+    return train_->load_images(images, own_batch_size(), progress_.batch,
                                [this, captions, epoch = progress_.epoch](Image& image, int64_t position) {
                                  const size_t at = static_cast<size_t>(position);
                                  const CaptionRecord& caption =
@@ -267,24 +350,39 @@ class Trainer {
   GraphBatch image_graphs(std::span<const int64_t> images) {
     if (moved_graphs_.empty()) return train_->graphs(Side::image, images);
     std::vector<const Graph*> graphs;
-    const size_t first = static_cast<size_t>(progress_.batch * config_.train.batch_size);
+    const size_t first = static_cast<size_t>(progress_.batch * own_batch_size());
     for (size_t i = 0; i < images.size(); ++i) graphs.push_back(&moved_graphs_[first + i]);
     GraphBatch batch = model_->collate(Side::image, graphs);
     for (size_t i = 0; i < images.size(); ++i) moved_graphs_[first + i] = {};
     return batch;
   }
 
-  void step(std::span<const int64_t> captions, ImageLoader* loader) {
-    // Dropout and whatever else draws random numbers is a function of (seed, step): nothing to save, nothing to
-    // restore.
-    torch::manual_seed(
-        Random(static_cast<uint64_t>(config_.seed), 0x5eed, static_cast<uint64_t>(progress_.step)).next() >> 1);
+  /// Dropout and whatever else draws random numbers is a function of (seed, step): nothing to save, nothing to restore.
+  /// @param stream  another one for each rank where ranks must draw differently.
+  void seed_draws(int64_t stream) {
+    torch::manual_seed(Random(static_cast<uint64_t>(config_.seed), 0x5eed + static_cast<uint64_t>(stream),
+                              static_cast<uint64_t>(progress_.step))
+                           .next() >>
+                       1);
+  }
+
+  RankGroup::Wishes step(std::span<const int64_t> captions, ImageLoader* loader) {
+    seed_draws(ranks_.alone() ? 0 : 1 + ranks_.rank());
     LossInput batch = make_batch(captions, loader);
+    if (!ranks_.alone()) {
+      ranks_.gather(batch, static_cast<int64_t>(captions.size()), model_->batch_reads());
+      seed_draws(0);
+    }
     const RetrievalModel::BatchLoss loss = model_->loss(batch);
     const double value = loss.total.item<double>();
     if (!std::isfinite(value)) fail_on_loss(captions, batch, value);
     optimizer_->zero_grad();
-    loss.total.backward();
+    if (ranks_.alone())
+      loss.total.backward();
+    else
+      loss.total.backward(at::full_like(loss.total, 1.0 / static_cast<double>(ranks_.size())));
+    const bool save_now = ranks_.leads() && seconds_since(last_save_) >= config_.train.checkpoint_every;
+    const RankGroup::Wishes wishes = ranks_.sum_gradients(parameters_, {report_.stopping(), save_now});
     optimizer_->step(learning_rate(config_.train, progress_.step, steps_per_epoch_));
     average_->update(progress_.step);
 
@@ -297,14 +395,19 @@ class Trainer {
     const int64_t taken = progress_.step + 1;
     if (events_ && taken % steps_between_events == 0 && progress_.batch + 1 < steps_per_epoch_)
       events_->append(taken, {{"step/loss", value}});
+    return wishes;
   }
 
+  /// This rank's part of a batch, with the image ids and token hashes of the whole.
   LossInput make_batch(std::span<const int64_t> captions, ImageLoader* loader) {
-    std::vector<int64_t> images, texts, hashes;
+    std::vector<int64_t> images, texts, image_ids, hashes;
     for (const int64_t caption : captions) {
+      image_ids.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
+      hashes.push_back(train_->token_hash(caption));
+    }
+    for (const int64_t caption : own_part(captions)) {
       images.push_back(train_->caption_images()[static_cast<size_t>(caption)]);
       texts.push_back(train_->caption_texts()[static_cast<size_t>(caption)]);
-      hashes.push_back(train_->token_hash(caption));
     }
     LossInput batch;
     at::Tensor pixels;
@@ -318,12 +421,13 @@ class Trainer {
     const auto tensor = [&](const std::vector<int64_t>& numbers) {
       return at::tensor(numbers, at::kLong).to(model_->device());
     };
-    batch.image_ids = tensor(images);
+    batch.image_ids = tensor(image_ids);
     batch.token_hashes = tensor(hashes);
     return batch;
   }
 
   [[noreturn]] void fail_on_loss(std::span<const int64_t> captions, const LossInput& batch, double value) {
+    if (!ranks_.leads()) throw Error(fmt::format("the loss is {}; rank 0 tells more", value));
     Value items = Value::list();
     for (const int64_t caption : captions) {
       const CaptionRecord& record = dataset_.train.captions[static_cast<size_t>(caption)];
@@ -352,6 +456,21 @@ class Trainer {
         value, progress_.epoch + 1, progress_.step + 1, file.string(), fault);
     folder_.append_log(text);
     throw Error(text);
+  }
+
+  /// Rank 0 validates, saves and decides, the others wait for its word.
+  void end_epoch() {
+    if (!ranks_.alone())
+      ranks_.check_same("weights", weights_hash(),
+                        "all ranks must run on machines of one kind, whose arithmetic agrees");
+    const std::string next = ranks_.first_does([&] {
+      finish_epoch();
+      return std::string(progress_.done ? "done" : "go on");
+    });
+    if (ranks_.leads()) return;
+    ++progress_.epoch;
+    progress_.batch = 0;
+    progress_.done = next == "done";
   }
 
   void finish_epoch() {
@@ -409,6 +528,14 @@ class Trainer {
     save_checkpoint(folder_.best(), {model_->state(), {}, model_->extra_states(), facts});
   }
 
+  /// By rank 0, while the others wait.
+  void save_last_alone() {
+    ranks_.first_does([&] {
+      save_last();
+      return std::string();
+    });
+  }
+
   void save_last() {
     Value facts = Value::object();
     facts["progress"] = progress_.to_value();
@@ -440,6 +567,10 @@ class Trainer {
     record["weights"] = Value(hash_file(folder_.best()));
     record["dataset"] = dataset_record(dataset_);
     record["environment"] = environment_record(config_, *plugins_);
+    if (!ranks_.alone()) {
+      record["environment"]["processes"] = ranks_.size();
+      record["environment"]["backend"] = Value(ranks_.backend());
+    }
     // Resuming a finished run changes nothing: what was evaluated on these weights stays.
     if (fs::exists(folder_.record())) {
       const Value before = read_json(folder_.record());
@@ -456,6 +587,7 @@ class Trainer {
   Config config_;
   RunFolder folder_;
   const RunReport& outer_;
+  RankGroup& ranks_;
   RunReport report_;
   bool resume_ = false;
   Dataset dataset_;
@@ -466,10 +598,11 @@ class Trainer {
   std::vector<Graph> moved_graphs_;  // by position in the epoch; empty unless images with graphs are augmented
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;
+  std::vector<at::Tensor> parameters_;  // that are trained
   std::optional<EventFile> events_;
   Progress progress_;
   int64_t steps_per_epoch_ = 0;
-  Clock::time_point sitting_;
+  Clock::time_point sitting_, last_save_;
   double epoch_seconds_ = 0;
 };
 
@@ -484,16 +617,8 @@ void check_same_config(const RunFolder& folder, const Value& now) {
                                folder.path().string(), fmt::join(differing, "; ")));
 }
 
-}  // namespace
-
-TrainResult train(const TrainOptions& options, const RunReport& report) {
-  LoadedConfig loaded = load_config(options.config_or_run, options.overrides);
-  fs::path path = options.folder;
-  if (path.empty() && fs::is_directory(options.config_or_run)) path = options.config_or_run;
-  if (path.empty())
-    path = loaded.config.output / fmt::format("{}-{}-s{}", as_file_name(loaded.config.name),
-                                              as_file_name(loaded.config.dataset.name), loaded.config.seed);
-  const RunFolder folder(fs::absolute(path).lexically_normal());
+/// Refuses a folder that holds another run, clears it where told so, and writes the config.
+void open_folder(const RunFolder& folder, const TrainOptions& options, const Config& config) {
   if (folder.started()) {
     if (options.overwrite) {
       for (const fs::path& file :
@@ -501,7 +626,7 @@ TrainResult train(const TrainOptions& options, const RunReport& report) {
         fs::remove(file);
       fs::remove_all(folder.tensorboard());
     } else if (options.resume) {
-      check_same_config(folder, loaded.config.resolved);
+      check_same_config(folder, config.resolved);
     } else {
       throw InputError(
           fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
@@ -509,8 +634,41 @@ TrainResult train(const TrainOptions& options, const RunReport& report) {
                       folder.path().string()));
     }
   }
-  write_atomically(folder.config(), to_json(loaded.config.resolved) + "\n");
-  return Trainer(std::move(loaded), folder, options.resume, report).run();
+  write_atomically(folder.config(), to_json(config.resolved) + "\n");
+}
+
+TrainResult train_as(RankGroup& ranks, const TrainOptions& options, const RunReport& report) {
+  LoadedConfig loaded = load_config(options.config_or_run, options.overrides);
+  fs::path path = options.folder;
+  if (path.empty() && fs::is_directory(options.config_or_run)) path = options.config_or_run;
+  if (path.empty())
+    path = loaded.config.output / fmt::format("{}-{}-s{}", as_file_name(loaded.config.name),
+                                              as_file_name(loaded.config.dataset.name), loaded.config.seed);
+  const RunFolder folder(fs::absolute(path).lexically_normal());
+  ranks.first_does([&] {
+    open_folder(folder, options, loaded.config);
+    return std::string();
+  });
+  return Trainer(std::move(loaded), folder, options.resume, report, ranks).run();
+}
+
+}  // namespace
+
+TrainResult train(const TrainOptions& options, const RunReport& report) {
+  const std::optional<RankPlace> place = find_rank_place();
+  if (!place) {
+    RankGroup alone;
+    return train_as(alone, options, report);
+  }
+  RankGroup ranks(*place, RankOptions::from_environment());
+  try {
+    TrainResult result = train_as(ranks, options, report);
+    ranks.leave();
+    return result;
+  } catch (const std::exception& error) {
+    ranks.announce_failure(error.what());
+    throw;
+  }
 }
 
 }  // namespace orbweaver
