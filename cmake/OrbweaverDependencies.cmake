@@ -13,6 +13,17 @@ find_library(XXHASH_LIBRARY xxhash REQUIRED)
 add_library(orbweaver_xxhash INTERFACE)
 target_include_directories(orbweaver_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
 target_link_libraries(orbweaver_xxhash INTERFACE ${XXHASH_LIBRARY})
+# Charts of `orbweaver report`, copied into the program. Debian: libjs-chart.js; npm: chart.js@3, dist/chart.min.js.
+find_file(ORBWEAVER_CHART_JS chart.min.js PATHS /usr/share/javascript/chart.js NO_DEFAULT_PATH
+  DOC "Chart.js 3, minified, for the charts of orbweaver report")
+if(NOT ORBWEAVER_CHART_JS)
+  message(FATAL_ERROR "Chart.js was not found: install libjs-chart.js, or name chart.min.js of version 3 with "
+    "-DORBWEAVER_CHART_JS=FILE")
+endif()
+file(READ ${ORBWEAVER_CHART_JS} chart_banner LIMIT 200)
+if(NOT chart_banner MATCHES "Chart\\.js v3\\.")
+  message(FATAL_ERROR "${ORBWEAVER_CHART_JS}: is not Chart.js 3, which the charts of orbweaver report are written for")
+endif()
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()

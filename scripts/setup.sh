@@ -23,6 +23,7 @@ library_packages=(
   libfmt-dev
   libcli11-dev
   libxxhash-dev
+  libjs-chart.js          # charts of orbweaver report, copied into the program
   zlib1g-dev              # CLIP's vocabulary is a .txt.gz
   libgtest-dev
 )
@@ -61,6 +62,7 @@ $os_name is not Debian 12 or 13, for which the packages are known. Install these
   Gloo                      headers of the version that LibTorch was built with
   OpenCV 4.6 or newer       core, imgproc, imgcodecs, dnn
   Boost 1.74 or newer       DLL, Filesystem, System
+  Chart.js 3                its chart.min.js, named by -DORBWEAVER_CHART_JS=FILE where it is not in /usr/share/javascript
   nlohmann/json 3.11, fmt 9, CLI11 2.1, xxHash 0.8, zlib 1.2, GoogleTest 1.12, or newer
 
 Then say that the libraries are there:  ORBWEAVER_SETUP=skip make test
