@@ -110,22 +110,23 @@ std::string gallery_notes(const ReportContent& content) {
   return out;
 }
 
+std::string drawn(const std::string& what, const std::string& relations, const std::string& jpeg) {
+  if (jpeg.empty()) return "";
+  return fmt::format("<img alt=\"{}{}\" src=\"data:image/jpeg;base64,{}\">", h(what),
+                     relations.empty() ? "" : h(": " + relations), jpeg);
+}
+
 std::string drawing(const ReportContent& content, const GraphDrawing& of) {
   const std::string& name = image_name(content, of.image);
-  std::string relations;
-  for (const std::string& sentence : of.sentences) relations += (relations.empty() ? ": " : "; ") + sentence;
-  std::string out = fmt::format("<figure class=\"drawing\"><figcaption>{}: {}, {} objects",
-                                variant_names(content.data, of.variants), h(name), of.objects);
+  std::string out = fmt::format("<figure class=\"drawing\"><figcaption>{}: ", variant_names(content.data, of.variants));
+  if (!of.image_jpeg.empty()) out += fmt::format("{}, {} objects", h(name), of.objects);
   if (!of.caption_jpeg.empty())
-    out += fmt::format("; \xe2\x80\x9c{}\xe2\x80\x9d, {} entities", h(caption_text(content, of.caption)), of.entities);
-  out += fmt::format(" <span class=\"tag\">({})</span></figcaption><div class=\"{}\">", h(of.builders),
-                     of.caption_jpeg.empty() ? "" : "pair");
-  const auto image = [&](const std::string& what, const std::string& jpeg) {
-    return fmt::format("<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">", h(what), jpeg);
-  };
-  out += image("Graph of " + name + relations, of.image_jpeg);
-  if (!of.caption_jpeg.empty()) out += image("Graph of the caption", of.caption_jpeg);
-  return out + "</div></figure>\n";
+    out += fmt::format("{}\xe2\x80\x9c{}\xe2\x80\x9d, {} entities", of.image_jpeg.empty() ? "" : "; ",
+                       h(caption_text(content, of.caption)), of.entities);
+  out += fmt::format(" <span class=\"tag\">({})</span></figcaption>", h(of.builders));
+  out += drawn("Graph of " + name, of.image_relations, of.image_jpeg);
+  out += drawn("Graph of the caption", of.caption_relations, of.caption_jpeg);
+  return out + "</figure>\n";
 }
 
 }  // namespace

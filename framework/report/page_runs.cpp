@@ -82,9 +82,10 @@ std::string epochs_text(const ReportRun& run) {
 }
 
 std::string run_row(const ReportRun& run, size_t place) {
-  std::string row = fmt::format("<tr><th scope=\"row\" data-value=\"{}\">{}</th>{}<td{}>{}</td>", place, h(run.name),
-                                number_cell(static_cast<double>(run.seed), 0),
-                                run.status == "failed" ? " class=\"failed\"" : "", h(run.status));
+  std::string row =
+      fmt::format("<tr><th scope=\"row\" data-value=\"{}\">{}</th>{}<td{}>{}</td>", place, h(run.name),
+                  number_cell(static_cast<double>(run.seed), 0), run.status == "failed" ? " class=\"failed\"" : "",
+                  h(run.status + (run.trained_as.empty() ? "" : ", training of " + run.trained_as)));
   row += fmt::format("<td class=\"number\" data-value=\"{0}\">{0}</td>", epochs_text(run));
   row += number_cell(run.best_epoch ? std::optional<double>(static_cast<double>(*run.best_epoch)) : std::nullopt, 0);
   row += number_cell(run.val_mR);
@@ -263,9 +264,11 @@ Section failures(const ReportContent& content) {
 
 Section protocol(const ReportContent& content) {
   const ReportData& data = content.data;
-  std::string html = note(
-      "Ties count against the model in rows as reported; the checkpoint of each run was selected on "
-      "the validation split, never on the one reported here.");
+  std::string html = note("Ties count against the model in rows as reported.");
+  if (data.split == "val")
+    html += note("These figures are of the validation split, which selected the checkpoints as well: they flatter.");
+  if (!data.sweep && any_comparison(data))
+    html += note("Each run stands for itself: a difference between two of them holds the chance of their seeds too.");
   if (any_comparison(data) && !data.statistics.is_null()) html += note(statistics_text(data.statistics));
   const SharedProtocol protocol = shared_protocol(data);
   FlatValue main, plugins;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t most_builders = 3, drawings_of_a_builder = 2;
 constexpr int64_t drawing_width = 900;
-constexpr int drawing_quality = 72, thumbnail_quality = 72;
+constexpr size_t drawing_bytes = 90'000, thumbnail_bytes = 4'500;
 
 Image shrunk(Image image, int64_t longest) {
   const int64_t side = std::max(image.width, image.height);
@@ -53,6 +53,7 @@ class Builders {
     detector_ = make<Detector>("image", "detector");
   }
 
+  bool of_images() const { return static_cast<bool>(scene_); }
   bool of_captions() const { return static_cast<bool>(sentence_); }
 
   std::vector<Object> objects(const ReportedSplit& split, const ImageRecord& record, const Image& image) const {
@@ -101,14 +102,16 @@ class Builders {
   Hosted<Detector> detector_;
 };
 
+/// "sog on regions; erg"
 std::string described(const Value& config) {
   const auto use = [&](std::string_view side, std::string_view part) {
     const Value* component = component_at(config, side, part);
     return component ? component->at("use").as_string() : std::string();
   };
   std::string out = use("image", "graph");
-  if (const std::string variant_of = use("image", "detector"); !variant_of.empty()) out += " on " + variant_of;
-  if (const std::string text = use("text", "graph"); !text.empty()) out += "; " + text;
+  if (const std::string detector = use("image", "detector"); !out.empty() && !detector.empty())
+    out += " on " + detector;
+  if (const std::string text = use("text", "graph"); !text.empty()) out += (out.empty() ? "" : "; ") + text;
   return out;
 }
 
@@ -123,7 +126,7 @@ std::vector<SameGraphs> groups_of(const ReportData& data) {
   std::vector<SameGraphs> groups;
   for (size_t v = 0; v < data.variants.size(); ++v)
     for (const ReportRun& run : data.variants[v].runs) {
-      if (!component_at(run.config, "image", "graph")) continue;
+      if (!component_at(run.config, "image", "graph") && !component_at(run.config, "text", "graph")) continue;
       std::string key;
       for (const auto& [side, part] : {std::pair("image", "graph"), {"image", "detector"}, {"text", "graph"}}) {
         const Value* component = component_at(run.config, side, part);
@@ -137,55 +140,71 @@ std::vector<SameGraphs> groups_of(const ReportData& data) {
   return groups;
 }
 
-void add_sentences(std::vector<std::string>& sentences, const Graph& graph, size_t most) {
-  for (const Relation& relation : graph.relations) {
-    if (sentences.size() == most) return;
-    sentences.push_back(fmt::format("{} {} {}", graph.labels[static_cast<size_t>(relation.source)], relation.name,
-                                    graph.labels[static_cast<size_t>(relation.target)]));
+/// The first relations, "house near road; ...": what a drawing shows, for those who cannot see it.
+std::string in_words(const Graph& graph) {
+  constexpr size_t most = 6;
+  std::string out;
+  for (size_t i = 0; i < std::min(most, graph.relations.size()); ++i) {
+    const Relation& relation = graph.relations[i];
+    out += fmt::format("{}{} {} {}", i == 0 ? "" : "; ", graph.labels[static_cast<size_t>(relation.source)],
+                       relation.name, graph.labels[static_cast<size_t>(relation.target)]);
   }
+  return graph.relations.size() > most ? out + "; and so on" : out;
 }
 
-/// The drawing of one caption and its image, or nothing where the image has no objects.
-std::optional<GraphDrawing> draw(const Builders& builders, const ReportedSplit& split, int64_t caption) {
-  const int64_t image_at = split.caption_image[static_cast<size_t>(caption)];
-  const ImageRecord& record = split.split->images[static_cast<size_t>(image_at)];
+/// False where the image has no objects.
+bool draw_image(const Builders& builders, const ReportedSplit& split, GraphDrawing& out) {
+  const ImageRecord& record = split.split->images[static_cast<size_t>(out.image)];
   const Image image = decode_image(record.file);
-  const Graph scene = builders.graph(image, builders.objects(split, record, image));
-  if (scene.size() == 0) return std::nullopt;
-  GraphDrawing out;
-  out.image = image_at;
-  out.caption = caption;
-  out.objects = scene.size();
+  const Graph graph = builders.graph(image, builders.objects(split, record, image));
+  out.objects = graph.size();
   const auto build = [&](const Scene& other) { return builders.graph(other); };
-  const std::vector<Object> boxes = node_boxes(build, scene, image.width, image.height);
-  GraphPicture picture = boxes.empty() ? draw_graph(record.name, scene) : draw_graph(image.view(), scene, boxes);
-  out.image_jpeg = jpeg_base64(shrunk(std::move(picture.image), drawing_width).view(), drawing_quality);
-  add_sentences(out.sentences, scene, 4);
-  if (!builders.of_captions()) return out;
-  const std::string& text = split.split->captions[static_cast<size_t>(caption)].text;
-  const Graph sentence = builders.graph(text, split.dataset->triples);
-  out.entities = sentence.size();
-  add_sentences(out.sentences, sentence, 8);
-  GraphPicture drawn = draw_graph(text, sentence);
-  out.caption_jpeg = jpeg_base64(shrunk(std::move(drawn.image), drawing_width).view(), drawing_quality);
+  const std::vector<Object> boxes = node_boxes(build, graph, image.width, image.height);
+  GraphPicture picture = boxes.empty() ? draw_graph(record.name, graph) : draw_graph(image.view(), graph, boxes);
+  out.image_jpeg = jpeg_base64(shrunk(std::move(picture.image), drawing_width).view(), drawing_bytes);
+  out.image_relations = in_words(graph);
+  return graph.size() > 0;
+}
+
+/// False where the caption has no entities.
+bool draw_caption(const Builders& builders, const ReportedSplit& split, GraphDrawing& out) {
+  const std::string& text = split.split->captions[static_cast<size_t>(out.caption)].text;
+  const Graph graph = builders.graph(text, split.dataset->triples);
+  out.entities = graph.size();
+  GraphPicture picture = draw_graph(text, graph);
+  out.caption_jpeg = jpeg_base64(shrunk(std::move(picture.image), drawing_width).view(), drawing_bytes);
+  out.caption_relations = in_words(graph);
+  return graph.size() > 0;
+}
+
+/// The drawing of one caption and its image, or nothing where a graph is empty.
+std::optional<GraphDrawing> draw(const Builders& builders, const ReportedSplit& split, int64_t caption) {
+  GraphDrawing out;
+  out.caption = caption;
+  out.image = split.caption_image[static_cast<size_t>(caption)];
+  if (builders.of_images() && !draw_image(builders, split, out)) return std::nullopt;
+  if (builders.of_captions() && !draw_caption(builders, split, out)) return std::nullopt;
   return out;
 }
 
 }  // namespace
 
-std::string jpeg_base64(const ImageView& image, int quality) {
+std::string jpeg_base64(const ImageView& image, size_t most_bytes) {
   const cv::Mat rgb(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3,
                     const_cast<uint8_t*>(image.data), static_cast<size_t>(image.stride));
   cv::Mat bgr;
   cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
   std::vector<uint8_t> bytes;
-  if (!cv::imencode(".jpg", bgr, bytes, {cv::IMWRITE_JPEG_QUALITY, quality, cv::IMWRITE_JPEG_OPTIMIZE, 1}))
-    throw Error("a picture could not be encoded as JPEG");
+  for (const int quality : {72, 50, 30, 15, 5}) {
+    if (!cv::imencode(".jpg", bgr, bytes, {cv::IMWRITE_JPEG_QUALITY, quality, cv::IMWRITE_JPEG_OPTIMIZE, 1}))
+      throw Error("a picture could not be encoded as JPEG");
+    if (bytes.size() <= most_bytes) break;
+  }
   return base64(bytes);
 }
 
 std::string thumbnail(const fs::path& file, int64_t side) {
-  return jpeg_base64(shrunk(decode_image(file), side).view(), thumbnail_quality);
+  return jpeg_base64(shrunk(decode_image(file), side).view(), thumbnail_bytes);
 }
 
 GraphDrawings draw_graphs(const ReportData& data, const ReportedSplit& split, const std::vector<int64_t>& captions) {
@@ -209,7 +228,7 @@ GraphDrawings draw_graphs(const ReportData& data, const ReportedSplit& split, co
         out.drawings.push_back(std::move(*drawing));
         ++drawn;
       }
-      if (drawn == 0) out.missing.push_back(fmt::format("{}: no objects in the images looked at", name));
+      if (drawn == 0) out.missing.push_back(fmt::format("{}: the graphs looked at are empty", name));
     } catch (const Error& error) {
       out.missing.push_back(fmt::format("{}: {}", name, error.what()));
     }

@@ -11,8 +11,9 @@
 
 namespace orbweaver {
 
-/// JPEG of the image as base64. @param quality  0 to 100. @throws Error.
-std::string jpeg_base64(const ImageView& image, int quality);
+/// JPEG of the image as base64, of lower quality where it would have more than `most_bytes`: a report must not grow
+/// with how busy its images are. @throws Error.
+std::string jpeg_base64(const ImageView& image, size_t most_bytes);
 
 /// The file's image, its longer side shrunk to `side` pixels (never enlarged), as base64 JPEG.
 /// @throws InputError where it does not decode.
@@ -23,9 +24,9 @@ struct GraphDrawing {
   std::vector<size_t> variants;
   std::string builders;  ///< "sog on regions; erg"
   int64_t image = 0, caption = 0;
-  int64_t objects = 0, entities = 0;     ///< nodes
-  std::string image_jpeg, caption_jpeg;  ///< base64; the second empty where captions have no graph
-  std::vector<std::string> sentences;    ///< relations in words, those of the image first
+  int64_t objects = 0, entities = 0;               ///< nodes
+  std::string image_jpeg, caption_jpeg;            ///< base64; empty where that side has no graph
+  std::string image_relations, caption_relations;  ///< in words
 };
 
 struct GraphDrawings {
@@ -34,7 +35,7 @@ struct GraphDrawings {
 };
 
 /// For each way of building graphs among the variants (at most three) the graphs of some captions and their images.
-/// @param captions  candidates, best first; captions whose image has no objects are passed over.
+/// @param captions  candidates, best first; those whose image or caption has an empty graph are passed over.
 GraphDrawings draw_graphs(const ReportData& data, const ReportedSplit& split, const std::vector<int64_t>& captions);
 
 }  // namespace orbweaver

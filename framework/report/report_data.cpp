@@ -109,6 +109,7 @@ ReportRun read_run(const Value& value, const std::string& variant, const fs::pat
   run.reason = text_at(value, "reason");
   run.log_tail = texts_at(value, "log_tail");
   run.identity = text_at(value, "identity");
+  run.trained_as = text_at(value, "trained_as");
   run.seconds = number_at(value, "seconds");
   run.epoch_seconds = number_at(value, "epoch_seconds");
   run.peak_memory_mib = number_at(value, "peak_memory_mib");

@@ -60,6 +60,7 @@ struct ReportRun {
   std::string reason;
   std::vector<std::string> log_tail;
   std::string identity;
+  std::string trained_as;  ///< the run whose training it shares, having the same identity; empty: none
   std::optional<double> seconds, epoch_seconds, peak_memory_mib, val_mR;
   std::optional<int64_t> best_epoch;
   Value config, record;  ///< null where the folder has none
