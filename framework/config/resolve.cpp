@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <thread>
 
+#include "framework/cache/cache_folder.h"
 #include "framework/config/walk.h"
 #include "framework/plugin/plugin_host.h"
 #include "orbweaver/error.h"
@@ -210,12 +210,6 @@ Value to_value(const ComponentConfig& component) {
   return out;
 }
 
-fs::path default_cache() {
-  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder && *folder) return fs::path(folder) / "orbweaver";
-  const char* home = std::getenv("HOME");
-  return fs::path(home && *home ? home : "/tmp") / ".cache" / "orbweaver";
-}
-
 Value& child(Value& value, const std::string& pointer) {
   Value* place = &value;
   for (size_t begin = 1; begin < pointer.size();) {
@@ -264,7 +258,8 @@ Config resolve_config(const ConfigSource& source, PluginHost& plugins) {
   make_paths_absolute(schema, value, "", source);
   value = with_defaults(schema, value);
   if (value.at("output").as_string().empty()) value["output"] = Value(fs::absolute("runs").string());
-  if (value.at("cache").as_string().empty()) value["cache"] = Value(default_cache().string());
+  // An empty folder that somebody wrote means no cache; resolved configs keep it.
+  if (!source.value.find("cache")) value["cache"] = Value(default_cache_folder().string());
   if (value.at("train").at("threads").as_int() == 0)
     value["train"]["threads"] = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
 

@@ -65,7 +65,7 @@ void TopSection::describe(ParamSpec<TopSection>& p) {
   p.field("seed", &TopSection::seed, "Seed of weights, order and dropout").range(0, 9e15);
   p.field("device", &TopSection::device, "Where tensors live: cpu, cuda, cuda:1");
   p.field("output", &TopSection::output, "Folder for run folders; default: runs in the working directory");
-  p.field("cache", &TopSection::cache, "Folder of the feature cache; default: ~/.cache/orbweaver");
+  p.field("cache", &TopSection::cache, "Folder of the feature cache; default: ~/.cache/orbweaver; \"\": no cache");
   p.field("dataset", &TopSection::dataset, "The data");
   p.field("model", &TopSection::model, "The retrieval model");
   p.field("loss", &TopSection::loss, "List of components: loss; their weighted sum is minimised");

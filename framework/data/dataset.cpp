@@ -352,7 +352,11 @@ class FaultCache {
     std::string text = std::string(header) + "\n";
     for (const auto& [path, entry] : entries_)
       text += fmt::format("{}\t{}\t{}\t{}\n", entry.first.size, entry.first.time, entry.second, path);
-    write_atomically(file_, text);
+    try {
+      write_atomically(file_, text);
+    } catch (const Error&) {
+      // The faults are known all the same; the next start checks the files once more.
+    }
   }
 
  private:

@@ -93,13 +93,19 @@ void write_atomically(const fs::path& path, const std::function<void(int)>& writ
   const fs::path folder = path.parent_path();
   std::error_code error;
   if (!folder.empty()) fs::create_directories(folder, error);
-  const fs::path temporary = folder / fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), counter++);
+  fs::path temporary;
+  int opened = -1;
+  // A name that exists is a killed process's whose number came round again, or another machine's.
+  do {
+    temporary = folder / fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), counter++);
+    opened = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (opened < 0 && errno == EEXIST);
   const auto fail = [&](const std::string& reason) {
     unlink(temporary.c_str());
     throw Error(fmt::format("{}: cannot be written: {}", path.string(), reason));
   };
   {
-    const Descriptor descriptor(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    const Descriptor descriptor(opened);
     if (descriptor.get() < 0) fail(std::strerror(errno));
     try {
       write(descriptor.get());

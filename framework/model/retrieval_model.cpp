@@ -546,7 +546,12 @@ std::string RetrievalModel::encoder_identity(Side side) const {
 std::string RetrievalModel::graph_identity(Side side) const {
   Hasher hasher;
   add_identity(hasher, *side_config(side).graph, plugins_);
-  if (side == Side::image && config_.image.detector) add_identity(hasher, *config_.image.detector, plugins_);
+  return hasher.hex();
+}
+
+std::string RetrievalModel::detector_identity() const {
+  Hasher hasher;
+  add_identity(hasher, *config_.image.detector, plugins_);
   return hasher.hex();
 }
 

@@ -103,8 +103,10 @@ class RetrievalModel {
   const Parts& batch_reads() const { return batch_reads_; }
   /// Identity of an encoder for caches: component, parameters, plugin, weights files and tensor values.
   std::string encoder_identity(Side side) const;
-  /// Identity of a graph builder, and of the detector when it makes the objects.
+  /// Identity of a graph builder, and of the detector: component, parameters, plugin, weights files. The model must have
+  /// them.
   std::string graph_identity(Side side) const;
+  std::string detector_identity() const;
 
  private:
   static size_t index(Side side) { return side == Side::image ? 0 : 1; }

@@ -7,10 +7,14 @@
 #include <map>
 #include <numeric>
 
+#include "framework/cache/file_hashes.h"
+#include "framework/cache/graph_entry.h"
 #include "framework/data/image.h"
 #include "framework/data/prefetch.h"
 #include "framework/io/json.h"
+#include "framework/model/libtorch_version.h"
 #include "framework/model/token_batch.h"
+#include "framework/version.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -65,6 +69,19 @@ Representation to_cpu(Representation representation) {
   return representation;
 }
 
+/// The hash that an entry of the cache is named by, begun: what it is, and the version of whatever decodes images.
+void begin_key(Hasher& hasher, std::string_view what) { hasher.add(what).add(std::string_view(ORBWEAVER_VERSION)); }
+
+// Kinds of entries. Features have one for each part, so that methods share those they have in common and map no others.
+std::string graphs_kind(Side side) { return std::string(side_name(side)) + "-graphs"; }
+std::string global_kind(Side side) { return std::string(side_name(side)) + "-global"; }
+std::string tokens_kind(Side side) { return std::string(side_name(side)) + "-tokens"; }
+
+constexpr const char* part_names[] = {"global", "tokens", "token_mask"};
+at::Tensor& part(Representation& representation, size_t index) {
+  return index == 0 ? representation.global : index == 1 ? representation.tokens : representation.token_mask;
+}
+
 }  // namespace
 
 Representation select_rows(const Representation& all, std::span<const int64_t> rows, const at::Device& device) {
@@ -85,12 +102,84 @@ SplitInputs::SplitInputs(RetrievalModel& model, const Split& split, const Triple
 
 const std::string& SplitInputs::images_hash() {
   if (!images_hash_.empty()) return images_hash_;
-  OrderedPrefetch<std::string> hashes(
-      image_count(), [&](int64_t i) { return hash_file(split_.images[static_cast<size_t>(i)].file); },
-      static_cast<int>(options_.workers), 64);
+  std::vector<std::filesystem::path> files;
+  for (const ImageRecord& image : split_.images) files.push_back(image.file);
+  return images_hash_ = hash_of_files(files);
+}
+
+std::string SplitInputs::detections_hash() const {
+  std::vector<std::filesystem::path> files;
+  for (const ImageRecord& image : split_.images) files.push_back(image.detections);
+  return hash_of_files(files);
+}
+
+std::string SplitInputs::hash_of_files(const std::vector<std::filesystem::path>& files) const {
+  const auto any = std::find_if(files.begin(), files.end(), [](const auto& file) { return !file.empty(); });
+  if (any == files.end()) return {};
   Hasher all;
-  while (const auto hash = hashes.next()) all.add(std::string_view(*hash));
-  return images_hash_ = all.hex();
+  const auto record = hash_record(cache_.folder(), any->parent_path());
+  for (const std::string& hash : hash_files(files, record, static_cast<int>(options_.workers)))
+    all.add(std::string_view(hash));
+  return all.hex();
+}
+
+std::function<void()> SplitInputs::waiting_for(const std::string& what) const {
+  return [this, what, told = false]() mutable {
+    if (!told) report_.line(fmt::format("{}: another run is making them; waiting for it", what));
+    told = true;
+    report_.stop_point();
+  };
+}
+
+bool SplitInputs::objects_on_disk() const {
+  return std::any_of(split_.images.begin(), split_.images.end(),
+                     [](const ImageRecord& image) { return !image.detections.empty(); });
+}
+
+std::string SplitInputs::objects_key() {
+  Hasher hasher;
+  begin_key(hasher, "objects");
+  return hasher.add(std::string_view(model_.detector_identity())).add(std::string_view(images_hash())).hex();
+}
+
+std::string SplitInputs::image_graphs_key() {
+  Hasher hasher;
+  begin_key(hasher, "image graphs");
+  hasher.add(std::string_view(model_.graph_identity(Side::image))).add(std::string_view(images_hash()));
+  if (objects_on_disk())
+    hasher.add(std::string_view("files")).add(std::string_view(detections_hash()));
+  else if (model_.detector())
+    hasher.add(std::string_view("detector")).add(std::string_view(model_.detector_identity()));
+  return hasher.hex();
+}
+
+std::string SplitInputs::text_graphs_key() const {
+  Hasher hasher;
+  begin_key(hasher, "text graphs");
+  hasher.add(std::string_view(model_.graph_identity(Side::text)));
+  for (const CaptionRecord& record : split_.captions) {
+    const Caption caption = caption_of(record);
+    hasher.add(std::string_view(caption.text));
+    hasher.add(std::string_view(caption.has_triples ? std::to_string(caption.triples.size()) : "none"));
+    for (const Triple& triple : caption.triples)
+      for (const std::string* word : {&triple.subject, &triple.relation, &triple.object})
+        hasher.add(std::string_view(*word));
+  }
+  return hasher.hex();
+}
+
+std::string SplitInputs::features_key(Side side) {
+  Hasher hasher;
+  begin_key(hasher, side == Side::image ? "image features" : "text features");
+  hasher.add(std::string_view(model_.encoder_identity(side)));
+  // The last bits of a feature depend on what computes it, and how.
+  hasher.add(std::string_view(fmt::format("LibTorch {}, {}, {} threads, batches of {}", libtorch_version().text,
+                                          model_.device().is_cpu() ? "cpu" : "gpu", model_.config().train.threads,
+                                          options_.batch_size)));
+  if (side == Side::image) return hasher.add(std::string_view(images_hash())).hex();
+  for (const std::vector<int64_t>& tokens : text_tokens_)
+    hasher.add(std::as_bytes(std::span(tokens))).add(std::string_view("."));
+  return hasher.hex();
 }
 
 std::vector<Object> SplitInputs::objects_of(int64_t image) const {
@@ -100,15 +189,15 @@ std::vector<Object> SplitInputs::objects_of(int64_t image) const {
 }
 
 void SplitInputs::detect_objects() {
-  const std::string key = Hasher()
-                              .add(std::string_view("objects"))
-                              .add(std::string_view(model_.graph_identity(Side::image)))
-                              .add(std::string_view(images_hash()))
-                              .hex();
-  if (const auto file = cache_.find(key)) {
-    const auto bytes = file->at("objects").bytes;
-    const Value lists = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file->path().string());
-    for (const Value& list : lists.as_list()) detected_.push_back(parse_detections(list, file->path().string()));
+  if (!detected_.empty()) return;
+  const std::string what = "objects of " + split_.name;
+  const std::string key = objects_key();
+  const FeatureCache::Claim claim = cache_.claim(key, {"objects"}, waiting_for(what));
+  if (!claim.entries.empty()) {
+    const SafetensorsFile& file = *claim.entries.at("objects");
+    const auto bytes = file.at("objects").bytes;
+    const Value lists = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.path().string());
+    for (const Value& list : lists.as_list()) detected_.push_back(parse_detections(list, file.path().string()));
     return;
   }
   OrderedPrefetch<Image> images(
@@ -119,10 +208,12 @@ void SplitInputs::detect_objects() {
     detected_.push_back(detect(model_.detector(), image->view()));
     json += (detected_.size() > 1 ? ",\n" : "") + detections_json(detected_.back());
     report_.stop_point();
-    report_.progress("objects of " + split_.name, static_cast<int64_t>(detected_.size()), image_count(), "images", "");
+    report_.progress(what, static_cast<int64_t>(detected_.size()), image_count(), "images", "");
   }
   json += "]";
-  cache_.store(key, {{"objects", {"U8", {static_cast<int64_t>(json.size())}, std::as_bytes(std::span(json))}}}, {});
+  cache_.store({key, "objects"},
+               {{"objects", {"U8", {static_cast<int64_t>(json.size())}, std::as_bytes(std::span(json))}}},
+               {{"content", what}});
 }
 
 Graph SplitInputs::graph_of(std::span<const Object> objects, const Image& image) const {
@@ -138,38 +229,62 @@ Graph SplitInputs::moved_graph(int64_t image, const Image& moved_image, const Mo
 
 void SplitInputs::build_image_graphs() {
   const Hosted<GraphBuilder>& builder = model_.graph_builder(Side::image);
-  const bool any_on_disk = std::any_of(split_.images.begin(), split_.images.end(),
-                                       [](const ImageRecord& image) { return !image.detections.empty(); });
-  if (!any_on_disk && model_.detector()) detect_objects();
-  if (!any_on_disk && !model_.detector())
+  const bool detects = !objects_on_disk() && model_.detector();
+  if (!objects_on_disk() && !model_.detector())
     report_.line(fmt::format("{}: no image of {} has detections and the config names no detector: its graphs are empty",
                              builder.ref().where(), split_.name));
-  OrderedPrefetch<Graph> graphs(
-      image_count(),
-      [&](int64_t i) {
-        const std::vector<Object> objects = objects_of(i);
-        // Boxes are in pixels of the image, so its size is needed even where its pixels are not.
-        const Image image = decode_image(split_.images[static_cast<size_t>(i)].file);
-        return graph_of(objects, image);
-      },
-      static_cast<int>(options_.workers), 64);
-  while (auto graph = graphs.next()) {
-    image_graphs_.push_back(std::move(*graph));
-    report_.stop_point();
-    report_.progress("graphs of " + split_.name, static_cast<int64_t>(image_graphs_.size()), image_count(), "images",
-                     "");
-  }
+  if (detects && options_.augmented) detect_objects();  // the graphs of moved images are made of them
+  image_graphs_ = cached_graphs(image_graphs_key(), Side::image, [&] {
+    if (detects) detect_objects();
+    OrderedPrefetch<Graph> graphs(
+        image_count(),
+        [&](int64_t i) {
+          const std::vector<Object> objects = objects_of(i);
+          // Boxes are in pixels of the image, so its size is needed even where its pixels are not.
+          const Image image = decode_image(split_.images[static_cast<size_t>(i)].file);
+          return graph_of(objects, image);
+        },
+        static_cast<int>(options_.workers), 64);
+    std::vector<Graph> made;
+    while (auto graph = graphs.next()) {
+      made.push_back(std::move(*graph));
+      report_.stop_point();
+      report_.progress("graphs of " + split_.name, static_cast<int64_t>(made.size()), image_count(), "images", "");
+    }
+    return made;
+  });
+}
+
+void SplitInputs::build_text_graphs() {
+  text_graphs_ = cached_graphs(text_graphs_key(), Side::text, [&] {
+    std::vector<Graph> made;
+    for (const CaptionRecord& record : split_.captions)
+      made.push_back(build_graph(model_.graph_builder(Side::text), caption_of(record)));
+    return made;
+  });
 }
 
 void SplitInputs::build_graphs() {
   if (model_.has_graphs(Side::image)) build_image_graphs();
-  if (!model_.has_graphs(Side::text)) return;
-  for (const CaptionRecord& record : split_.captions) {
-    const auto triples = triples_.find(record.text);
-    Caption caption{record.text, {}, triples != triples_.end()};
-    if (caption.has_triples) caption.triples = triples->second;
-    text_graphs_.push_back(build_graph(model_.graph_builder(Side::text), caption));
-  }
+  if (model_.has_graphs(Side::text)) build_text_graphs();
+}
+
+Caption SplitInputs::caption_of(const CaptionRecord& record) const {
+  const auto triples = triples_.find(record.text);
+  Caption caption{record.text, {}, triples != triples_.end()};
+  if (caption.has_triples) caption.triples = triples->second;
+  return caption;
+}
+
+std::vector<Graph> SplitInputs::cached_graphs(const std::string& key, Side side,
+                                              const std::function<std::vector<Graph>()>& make) {
+  const std::string kind = graphs_kind(side);
+  const std::string what = fmt::format("{} graphs of {}", side_name(side), split_.name);
+  const FeatureCache::Claim claim = cache_.claim(key, {kind}, waiting_for(what));
+  if (!claim.entries.empty()) return read_graphs(*claim.entries.at(kind));
+  std::vector<Graph> made = make();
+  write_graphs(made, [&](const auto& tensors) { cache_.store({key, kind}, tensors, {{"content", what}}); });
+  return made;
 }
 
 void SplitInputs::count_names(GraphNames& names) const {
@@ -177,7 +292,7 @@ void SplitInputs::count_names(GraphNames& names) const {
   for (const Graph& graph : text_graphs_) names.count(graph);
 }
 
-void SplitInputs::prepare() {
+void SplitInputs::tokenize() {
   const Hosted<TextEncoder>& encoder = model_.text_encoder();
   std::map<std::vector<int64_t>, int64_t> known_tokens;
   std::map<std::pair<int64_t, std::string>, int64_t> known_texts;
@@ -196,54 +311,89 @@ void SplitInputs::prepare() {
     }
     caption_texts_.push_back(place->second);
   }
-  if (model_.encoder_is_frozen(Side::image) && !options_.augmented) prepare_images();
+}
+
+void SplitInputs::prepare() {
+  tokenize();
+  if (model_.encoder_is_frozen(Side::image)) {
+    if (options_.augmented)
+      report_.line(
+          fmt::format("image features of {}: not cached: train.augment moves the images, so the frozen encoder "
+                      "runs in every step",
+                      split_.name));
+    else
+      prepare_images();
+  }
   if (model_.encoder_is_frozen(Side::text)) prepare_texts();
 }
 
-Representation SplitInputs::cached(const std::string& key, const std::string& what, int64_t count,
-                                   const std::function<Representation()>& make) {
-  if (auto file = cache_.find(key)) {
-    Representation out;
-    const auto read = [&](const char* name) {
-      const auto found = file->tensors().find(name);
-      return found == file->tensors().end() ? at::Tensor() : view_tensor(found->second);
-    };
-    out.global = read("global");
-    out.tokens = read("tokens");
-    out.token_mask = read("token_mask");
-    open_.push_back(std::move(file));
-    report_.line(fmt::format("{}: {} from the cache", what, count));
-    return out;
-  }
-  const Representation made = make();
-  std::map<std::string, TensorEntry> entries;
-  std::vector<at::Tensor> alive;
-  const auto add = [&](const char* name, const at::Tensor& part) {
-    if (!part.defined()) return;
-    alive.push_back(part.contiguous());
-    const at::Tensor& flat = alive.back();
-    entries[name] = {flat.scalar_type() == at::kBool     ? "BOOL"
-                     : flat.scalar_type() == at::kDouble ? "F64"
-                                                         : "F32",
-                     flat.sizes().vec(),
-                     {static_cast<const std::byte*>(flat.data_ptr()), static_cast<size_t>(flat.nbytes())}};
+std::vector<std::string> SplitInputs::feature_kinds(Side side) const {
+  std::vector<std::string> kinds;
+  if (model_.reads().global) kinds.push_back(global_kind(side));
+  if (model_.reads().tokens) kinds.push_back(tokens_kind(side));
+  return kinds;
+}
+
+std::vector<CachedPart> SplitInputs::look_up() {
+  std::vector<CachedPart> out;
+  const auto add = [&](const std::string& what, const std::string& hash, const std::vector<std::string>& kinds) {
+    const bool cached = std::all_of(kinds.begin(), kinds.end(), [&](const std::string& kind) {
+      return cache_.contains({hash, kind});
+    });
+    out.push_back({fmt::format("{} of {}", what, split_.name), cached});
   };
-  add("global", made.global);
-  add("tokens", made.tokens);
-  add("token_mask", made.token_mask);
-  cache_.store(key, entries, {{"content", what}});
-  return made;
+  if (model_.has_graphs(Side::image)) {
+    if (!objects_on_disk() && model_.detector()) add("objects", objects_key(), {"objects"});
+    add("image graphs", image_graphs_key(), {graphs_kind(Side::image)});
+  }
+  if (model_.has_graphs(Side::text)) add("text graphs", text_graphs_key(), {graphs_kind(Side::text)});
+  tokenize();
+  for (const Side side : {Side::image, Side::text})
+    if (model_.encoder_is_frozen(side) && !(side == Side::image && options_.augmented))
+      add(fmt::format("{} features", side_name(side)), features_key(side), feature_kinds(side));
+  return out;
+}
+
+Representation SplitInputs::cached_features(const std::string& key, Side side, int64_t count,
+                                            const std::function<Representation()>& make) {
+  const std::string what = fmt::format("{} features of {}", side_name(side), split_.name);
+  const std::vector<std::string> kinds = feature_kinds(side);
+  const auto mapped = [&](std::map<std::string, std::unique_ptr<SafetensorsFile>>& entries) {
+    Representation out;
+    for (auto& [kind, file] : entries) {
+      for (size_t i = 0; i < std::size(part_names); ++i)
+        if (const auto found = file->tensors().find(part_names[i]); found != file->tensors().end())
+          part(out, i) = view_tensor(found->second);
+      open_.push_back(std::move(file));
+    }
+    return out;
+  };
+
+  FeatureCache::Claim claim = cache_.claim(key, kinds, waiting_for(what));
+  if (!claim.entries.empty()) {
+    report_.line(fmt::format("{}: {} from the cache", what, count));
+    return mapped(claim.entries);
+  }
+  Representation made = make();
+  const auto store = [&](const std::string& kind, std::initializer_list<size_t> parts) {
+    if (cache_.contains({key, kind})) return;
+    TensorMap tensors;
+    for (const size_t i : parts)
+      if (part(made, i).defined()) tensors[part_names[i]] = part(made, i);
+    if (!tensors.empty())
+      with_entries(tensors, [&](const auto& entries) { cache_.store({key, kind}, entries, {{"content", what}}); });
+  };
+  store(global_kind(side), {0});
+  store(tokens_kind(side), {1, 2});
+  // Read back, so that runs side by side share one copy in memory.
+  std::map<std::string, std::unique_ptr<SafetensorsFile>> entries;
+  for (const std::string& kind : kinds)
+    if (auto file = cache_.find({key, kind})) entries[kind] = std::move(file);
+  return entries.size() == kinds.size() ? mapped(entries) : made;
 }
 
 void SplitInputs::prepare_images() {
-  const Parts& reads = model_.reads();
-  const std::string key = Hasher()
-                              .add(std::string_view("images"))
-                              .add(std::string_view(model_.encoder_identity(Side::image)))
-                              .add(std::string_view(images_hash()))
-                              .add(std::string_view(fmt::format("{}{}", reads.global, reads.tokens)))
-                              .hex();
-  image_features_ = cached(key, "image features of " + split_.name, image_count(), [&] {
+  image_features_ = cached_features(features_key(Side::image), Side::image, image_count(), [&] {
     at::NoGradGuard no_grad;
     model_.train(false);
     std::vector<Representation> parts;
@@ -259,12 +409,7 @@ void SplitInputs::prepare_images() {
 }
 
 void SplitInputs::prepare_texts() {
-  Hasher hasher;
-  hasher.add(std::string_view("texts")).add(std::string_view(model_.encoder_identity(Side::text)));
-  for (const std::vector<int64_t>& tokens : text_tokens_)
-    hasher.add(std::as_bytes(std::span(tokens))).add(std::string_view("."));
-  hasher.add(std::string_view(fmt::format("{}{}", model_.reads().global, model_.reads().tokens)));
-  text_features_ = cached(hasher.hex(), "text features of " + split_.name, text_count(), [&] {
+  text_features_ = cached_features(features_key(Side::text), Side::text, text_count(), [&] {
     at::NoGradGuard no_grad;
     model_.train(false);
     std::vector<Representation> parts;

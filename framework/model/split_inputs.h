@@ -1,6 +1,8 @@
 // A split as a model takes it: token ids, graphs, features of frozen encoders, images on demand.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +14,7 @@
 #include "framework/data/dataset.h"
 #include "framework/data/loader.h"
 #include "framework/io/report.h"
+#include "framework/model/cached_parts.h"
 #include "framework/model/retrieval_model.h"
 
 namespace orbweaver {
@@ -35,6 +38,9 @@ class SplitInputs {
   void build_graphs();
   void count_names(GraphNames& names) const;
 
+  /// What build_graphs and prepare would find in the cache. Instead of them.
+  std::vector<CachedPart> look_up();
+
   /// Tokenises, and encodes what is frozen (or reads it from the cache). After fit or restore.
   void prepare();
 
@@ -49,6 +55,7 @@ class SplitInputs {
   /// Equal for captions with the same tokens.
   int64_t token_hash(int64_t caption) const { return caption_tokens_[static_cast<size_t>(caption)]; }
 
+  /// Whether encode_images reads made features, whatever pixels it is given.
   bool images_are_cached() const { return image_features_.global.defined() || image_features_.tokens.defined(); }
   /// Encoder outputs of images: from the frozen features, or by encoding `pixels` [B, 3, H, W] of just these images.
   Representation encode_images(std::span<const int64_t> images, const at::Tensor& pixels);
@@ -66,14 +73,32 @@ class SplitInputs {
  private:
   std::vector<Object> objects_of(int64_t image) const;
   Graph graph_of(std::span<const Object> objects, const Image& image) const;
+  bool objects_on_disk() const;
   void build_image_graphs();
+  void build_text_graphs();
   void detect_objects();
+  /// The graphs of an entry of the cache, or those that `make` makes, which then is stored.
+  std::vector<Graph> cached_graphs(const std::string& key, Side side, const std::function<std::vector<Graph>()>& make);
+  void tokenize();
+  /// Kinds of the entries that hold what later stages read of an encoder.
+  std::vector<std::string> feature_kinds(Side side) const;
   TokenBatch token_batch(std::span<const int64_t> texts) const;
   void prepare_images();
   void prepare_texts();
   const std::string& images_hash();
-  Representation cached(const std::string& key, const std::string& what, int64_t count,
-                        const std::function<Representation()>& make);
+  std::string detections_hash() const;
+  std::string hash_of_files(const std::vector<std::filesystem::path>& files) const;
+  Caption caption_of(const CaptionRecord& record) const;
+  // Names of entries in the cache: hashes of everything that the content depends on.
+  std::string objects_key();
+  std::string image_graphs_key();
+  std::string text_graphs_key() const;
+  std::string features_key(Side side);
+  /// Features of an entry for each part that a later stage reads, or those that `make` makes, which then are stored.
+  Representation cached_features(const std::string& key, Side side, int64_t count,
+                                 const std::function<Representation()>& make);
+  /// What the cache calls while another run makes `what`.
+  std::function<void()> waiting_for(const std::string& what) const;
 
   RetrievalModel& model_;
   const Split& split_;

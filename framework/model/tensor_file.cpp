@@ -29,15 +29,19 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
 
 }  // namespace
 
-void save_tensors(const std::filesystem::path& path, const TensorMap& tensors,
-                  const std::map<std::string, std::string>& metadata) {
+void with_entries(const TensorMap& tensors, const std::function<void(const std::map<std::string, TensorEntry>&)>& use) {
   std::vector<at::Tensor> alive;
   std::map<std::string, TensorEntry> entries;
   for (const auto& [name, tensor] : tensors) {
     alive.push_back(tensor.detach().cpu().contiguous());
     entries[name] = {dtype_name(tensor.scalar_type()), tensor.sizes().vec(), bytes_of(alive.back())};
   }
-  write_safetensors(path, entries, metadata);
+  use(entries);
+}
+
+void save_tensors(const std::filesystem::path& path, const TensorMap& tensors,
+                  const std::map<std::string, std::string>& metadata) {
+  with_entries(tensors, [&](const auto& entries) { write_safetensors(path, entries, metadata); });
 }
 
 at::Tensor view_tensor(const TensorEntry& entry) {

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "framework/cache/cache_folder.h"
 #include "framework/model/libtorch_version.h"
 #include "framework/version.h"
 #include "orbweaver/error.h"
@@ -46,7 +47,7 @@ Dataset open_dataset(const Config& config, const RunReport& report) {
   Dataset dataset = load_dataset(config.dataset);
   const std::string identity = hash_text(config.dataset.root.string()).substr(0, 16);
   check_files(dataset, config.dataset, static_cast<int>(config.train.workers),
-              config.cache / "files" / (identity + ".json"),
+              config.cache.empty() ? config.cache : config.cache / "files" / (identity + ".json"),
               [&](int64_t done, int64_t total) { report.progress("checking images", done, total, "images", ""); });
   for (const SkippedItem& item : dataset.skipped)
     report.line(fmt::format("skipped {}: {}", item.file.string(), item.reason));
@@ -54,7 +55,9 @@ Dataset open_dataset(const Config& config, const RunReport& report) {
 }
 
 FeatureCache open_cache(const Config& config, const RunReport& report) {
-  return FeatureCache(config.cache / "features", report.line);
+  FeatureCache::Options options;
+  options.limit = cache_limit();
+  return FeatureCache(config.cache, report.line, options);
 }
 
 Value environment_record(const Config& config, PluginHost& plugins) {
