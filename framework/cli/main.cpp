@@ -38,9 +38,12 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_eval_command(app, context);
   add_infer_command(app, context);
   add_rerank_command(app, context);
+  add_sweep_command(app, context);
+  add_report_command(app, context);
   add_detect_command(app, context);
   add_graph_command(app, context);
   add_data_command(app, context);
+  add_cache_command(app, context);
   add_config_command(app, context);
   add_plugins_command(app, context);
   add_weights_command(app, context);

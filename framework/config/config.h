@@ -141,6 +141,10 @@ struct ConfigSource {
 /// @throws InputError on a missing file, malformed JSON, a cycle, or an override whose path leads nowhere.
 ConfigSource read_config(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
+/// Applies overrides "a.b.0.c=value" in order, as `read_config` does, on what was read already. Paths in them resolve
+/// against `origin` where it is a file, against the working directory where it is "--set"; errors name it.
+void apply_overrides(ConfigSource& source, const std::vector<std::string>& overrides, const std::string& origin);
+
 /// The folders of `plugin_paths`, absolute: what the PluginHost of this config searches.
 /// @throws InputError unless it is a list of strings.
 std::vector<std::filesystem::path> plugin_search_paths(const ConfigSource& source);

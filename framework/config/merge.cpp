@@ -129,9 +129,12 @@ Value override_value(const std::string& text) {
   }
 }
 
-void apply_override(ConfigSource& source, const std::string& text) {
+/// @param origin  "--set", or the file that wrote the override
+void apply_override(ConfigSource& source, const std::string& text, const std::string& origin) {
   const size_t equals = text.find('=');
-  const auto fail = [&](const std::string& reason) { throw InputError(fmt::format("--set {}: {}", text, reason)); };
+  const auto fail = [&](const std::string& reason) {
+    throw InputError(fmt::format("{}{} {}: {}", origin, origin == command_line ? "" : ":", text, reason));
+  };
   if (equals == std::string::npos || equals == 0) fail("expected PATH=VALUE, for example train.lr=0.0003");
   const std::vector<std::string> parts = split_path(std::string_view(text).substr(0, equals));
 
@@ -169,14 +172,14 @@ void apply_override(ConfigSource& source, const std::string& text) {
     value = std::move(object);
   }
   ConfigSource above;
-  note_origins(above.origins, value, pointer, command_line);
+  note_origins(above.origins, value, pointer, origin);
   if (place->is_null()) *place = Value::object();
   const bool replaces_use = value.is_object() && names_another_component(*place, value);
   merge(source, *place, value, pointer, above);
-  // The object itself still belongs to its file; only the members given here are the command line's.
+  // The object itself still belongs to its file; only the members given here are the override's.
   if (!replaces_use && !rest.empty()) {
     const std::string owner = source.file;
-    if (source.origins[pointer] == command_line) source.origins[pointer] = owner;
+    if (source.origins[pointer] == origin) source.origins[pointer] = owner;
   }
 }
 
@@ -196,8 +199,12 @@ ConfigSource read_config(const fs::path& file, const std::vector<std::string>& o
   if (!fs::exists(file))
     throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
   ConfigSource source = read_file_chain(file, {});
-  for (const std::string& text : overrides) apply_override(source, text);
+  apply_overrides(source, overrides, command_line);
   return source;
+}
+
+void apply_overrides(ConfigSource& source, const std::vector<std::string>& overrides, const std::string& origin) {
+  for (const std::string& text : overrides) apply_override(source, text, origin);
 }
 
 }  // namespace orbweaver

@@ -14,12 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// All but the synonym tables, which are no configs.
+/// All but the synonym tables and the sweeps, which are no configs.
 std::vector<fs::path> shipped() {
   std::set<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(ORBWEAVER_SOURCE_DIR "/configs"))
-    if (entry.path().extension() == ".json" && entry.path().parent_path().filename() != "vocabulary")
-      files.insert(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(ORBWEAVER_SOURCE_DIR "/configs")) {
+    const fs::path folder = entry.path().parent_path().filename();
+    if (entry.path().extension() == ".json" && folder != "vocabulary" && folder != "sweeps") files.insert(entry.path());
+  }
   return {files.begin(), files.end()};
 }
 

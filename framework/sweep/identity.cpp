@@ -1,0 +1,290 @@
+#include "framework/sweep/identity.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/model/libtorch_version.h"
+#include "framework/plugin/plugin_host.h"
+#include "framework/version.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* missing = "missing";
+
+/// Path, size and time of change of a file, and how long ago that was.
+struct FileState {
+  std::string text;  ///< empty: no such file
+  bool fresh = false;
+};
+
+FileState state_of(const fs::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {};
+  const auto time = std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec);
+  const auto age = std::chrono::system_clock::now().time_since_epoch() - time;
+  return {fmt::format("{}\n{}\n{}", path.string(), static_cast<int64_t>(info.st_size),
+                      std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()),
+          age < std::chrono::seconds(2)};
+}
+
+/// Every component that is trained, or makes what is trained on.
+std::vector<const ComponentConfig*> trained_components(const Config& config) {
+  std::vector<const ComponentConfig*> out;
+  for (const SideConfig* side : {&config.image, &config.text})
+    for (const auto* part : {&side->encoder, &side->detector, &side->graph, &side->graph_encoder})
+      if (*part) out.push_back(&**part);
+  if (config.fusion) out.push_back(&*config.fusion);
+  if (config.interaction) out.push_back(&*config.interaction);
+  for (const ComponentConfig& loss : config.losses) out.push_back(&loss);
+  return out;
+}
+
+/// Takes the paths of a component's parameters out of `object` and puts their
+/// content's hash into `files`.
+void hash_paths(const Schema& schema, Value& object, const std::string& pointer, FileHashes& hashes, Value& files) {
+  for (const Field& field : schema.fields) {
+    Value* value = object.find(field.name);
+    if (!value) continue;
+    const std::string at = pointer + "/" + field.name;
+    if (field.type.base == FieldType::Base::object && value->is_object()) {
+      hash_paths(*field.type.object, *value, at, hashes, files);
+    } else if (field.type.base == FieldType::Base::path && value->is_string()) {
+      if (!value->as_string().empty()) files[at.substr(1)] = Value(hashes.of(value->as_string()));
+      object.erase(field.name);
+    } else if (field.type.base == FieldType::Base::list && field.type.item->base == FieldType::Base::path) {
+      for (size_t i = 0; i < value->as_list().size(); ++i)
+        files[fmt::format("{}/{}", at.substr(1), i)] = Value(hashes.of(value->as_list()[i].as_string()));
+      object.erase(field.name);
+    }
+  }
+}
+
+Value* place_of(Value& value, const std::string& pointer) {
+  Value* place = &value;
+  for (size_t begin = 1; place && begin < pointer.size();) {
+    const size_t end = std::min(pointer.find('/', begin), pointer.size());
+    const std::string part = pointer.substr(begin, end - begin);
+    place = place->is_list() ? &place->as_list().at(std::stoul(part)) : place->find(part);
+    begin = end + 1;
+  }
+  return place;
+}
+
+/// The resolved config without what changes no trained weight; paths become
+/// hashes in `files`.
+Value trained_config(const Config& config, PluginHost& plugins, FileHashes& hashes, Value& files) {
+  Value out = config.resolved;
+  for (const char* key : {"name", "output", "cache", "dataset", "rerank", "plugins", "plugin_paths"}) out.erase(key);
+  if (config.dataset.skip_broken) out["skip_broken"] = true;
+  for (const char* key : {"checkpoint_every", "tensorboard", "workers"}) out["train"].erase(key);
+  if (!config.synonyms.empty()) files["model/synonyms"] = Value(hashes.of(config.synonyms));
+  out["model"].erase("synonyms");
+  for (const ComponentConfig* part : trained_components(config))
+    if (Value* place = place_of(out, part->pointer))
+      hash_paths(plugins.find(part->kind, part->id).parameters, *place, part->pointer, hashes, files);
+  return out;
+}
+
+std::string hash_of_triples(const TripleTable& table) {
+  Hasher hasher;
+  for (const auto& [text, triples] : table) {
+    hasher.add(std::string_view(text));
+    for (const Triple& triple : triples)
+      hasher.add(std::string_view(triple.subject))
+          .add(std::string_view(triple.relation))
+          .add(std::string_view(triple.object));
+  }
+  return hasher.hex();
+}
+
+bool is_hash(const Value& value) {
+  return value.is_string() && value.as_string().size() == 32 &&
+         value.as_string().find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+std::string shown(const Value& value) {
+  if (is_hash(value)) return value.as_string().substr(0, 8);
+  const Value* use = value.find("use");
+  return use && use->is_string() ? use->as_string() : brief(value, 40);
+}
+
+}  // namespace
+
+FileHashes::FileHashes(fs::path memory) : memory_(std::move(memory)) {
+  if (memory_.empty() || !fs::exists(memory_)) return;
+  try {
+    const Value stored = read_json(memory_);
+    for (const auto& [key, hash] : stored.as_object()) known_[key] = hash.as_string();
+  } catch (const Error&) {
+    known_.clear();  // it only saves time
+  }
+}
+
+FileHashes::~FileHashes() {
+  try {
+    save();
+  } catch (const std::exception&) {
+    return;  // the files are hashed again next time
+  }
+}
+
+void FileHashes::save() {
+  if (!changed_ || memory_.empty()) return;
+  // What another process remembered meanwhile stays.
+  std::map<std::string, std::string> all = FileHashes(memory_).known_;
+  for (const auto& [key, hash] : known_) all[key] = hash;
+  Value out = Value::object();
+  for (const auto& [key, hash] : all) out[key] = Value(hash);
+  write_atomically(memory_, to_json(out) + "\n");
+  changed_ = false;
+}
+
+std::string FileHashes::of(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    std::vector<std::pair<std::string, fs::path>> files;
+    for (const auto& entry : fs::recursive_directory_iterator(path))
+      if (entry.is_regular_file()) files.emplace_back(fs::relative(entry.path(), path).string(), entry.path());
+    std::sort(files.begin(), files.end());
+    return of_all(files);
+  }
+  const FileState state = state_of(path);
+  if (state.text.empty()) return missing;
+  const std::string key = hash_text(state.text);
+  const auto found = known_.find(key);
+  if (found != known_.end()) return found->second;
+  std::string hash = hash_file(path);
+  if (!state.fresh) {
+    known_[key] = hash;
+    changed_ = true;
+  }
+  return hash;
+}
+
+std::string FileHashes::of_all(const std::vector<std::pair<std::string, fs::path>>& labelled) {
+  Hasher states;
+  bool fresh = false;
+  for (const auto& [label, path] : labelled) {
+    const FileState state = state_of(path);
+    fresh = fresh || state.fresh;
+    states.add(std::string_view(label)).add(std::string_view(state.text));
+  }
+  const std::string key = states.hex();
+  const auto found = known_.find(key);
+  if (found != known_.end()) return found->second;
+  Hasher contents;
+  for (const auto& [label, path] : labelled) {
+    const bool there = fs::is_regular_file(path);
+    contents.add(std::string_view(label)).add(std::string_view(there ? hash_file(path) : missing));
+  }
+  const std::string hash = contents.hex();
+  if (!fresh) {
+    known_[key] = hash;
+    changed_ = true;
+  }
+  return hash;
+}
+
+const Value& Identifier::data(const Config& config) {
+  const std::string key = to_json(config.resolved.at("dataset"), -1);
+  const auto known = data_.find(key);
+  if (known != data_.end()) return known->second;
+  const Dataset dataset = load_dataset(config.dataset);
+  Hasher splits;
+  std::vector<std::pair<std::string, fs::path>> images, detections;
+  for (const Split* split : {&dataset.train, &dataset.val, &dataset.test}) {
+    splits.add(std::string_view(split->name)).add(std::string_view(split->hash()));
+    for (const ImageRecord& image : split->images) {
+      images.emplace_back(image.name, image.file);
+      if (!image.detections.empty()) detections.emplace_back(image.name, image.detections);
+    }
+  }
+  Value out = Value::object();
+  out["splits"] = Value(splits.hex());
+  out["images"] = Value(hashes_.of_all(images));
+  out["detections"] = Value(hashes_.of_all(detections));
+  out["triples"] = Value(hash_of_triples(dataset.triples));
+  return data_[key] = out;
+}
+
+Value Identifier::training(const Config& config, PluginHost& plugins) {
+  Value files = Value::object();
+  Value out = Value::object();
+  out["format"] = 1;
+  out["orbweaver"] = Value(ORBWEAVER_VERSION);
+  out["libtorch"] = Value(libtorch_version().text);
+  out["config"] = trained_config(config, plugins, hashes_, files);
+  out["files"] = std::move(files);
+  out["data"] = data(config);
+  std::map<std::string, std::string> used;
+  for (const ComponentConfig* part : trained_components(config)) {
+    const LoadedPlugin& plugin = PluginHost::plugin_of(plugins.find(part->kind, part->id));
+    used[plugin.stem] = plugin.hash;
+  }
+  out["plugins"] = Value::object();
+  for (const auto& [stem, hash] : used) out["plugins"][stem] = Value(hash);
+  return out;
+}
+
+Value Identifier::evaluation(const Config& config, PluginHost& plugins, const std::string& training,
+                             const std::string& split) {
+  Value out = Value::object();
+  out["training"] = Value(training);
+  out["split"] = Value(split);
+  out["rerank"] = Value::list();
+  for (const ComponentConfig& part : config.rerankers) {
+    Value entry = Value::object();
+    entry["use"] = Value(part.id);
+    Value params = part.params;
+    Value files = Value::object();
+    const Component& component = plugins.find(part.kind, part.id);
+    hash_paths(component.parameters, params, part.pointer, hashes_, files);
+    entry["parameters"] = std::move(params);
+    entry["files"] = std::move(files);
+    entry["keys"] = part.keys;
+    entry["plugin"] = Value(PluginHost::plugin_of(component).hash);
+    out["rerank"].push_back(std::move(entry));
+  }
+  return out;
+}
+
+std::string hash_value(const Value& value) { return hash_text(to_json(value, -1)); }
+
+std::vector<std::string> value_differences(const Value& before, const Value& after, const std::string& pointer) {
+  if (before == after) return {};
+  const Value* old_use = before.find("use");
+  const Value* new_use = after.find("use");
+  const bool other_component = old_use && new_use && !(*old_use == *new_use);
+  const bool lists = before.is_list() && after.is_list() && before.as_list().size() == after.as_list().size();
+  std::vector<std::string> out;
+  const auto descend = [&](const Value& a, const Value& b, const std::string& part) {
+    const auto inner = value_differences(a, b, pointer + "/" + part);
+    out.insert(out.end(), inner.begin(), inner.end());
+  };
+  if (lists) {
+    for (size_t i = 0; i < before.as_list().size(); ++i)
+      descend(before.as_list()[i], after.as_list()[i], fmt::format("{}", i));
+    return out;
+  }
+  if (!before.is_object() || !after.is_object() || other_component) {
+    const std::string old_text = before.is_null() ? "none" : shown(before);
+    out.push_back(fmt::format("{}: {} -> {}", pointer, old_text, after.is_null() ? "none" : shown(after)));
+    return out;
+  }
+  const Value absent;
+  for (const auto& [key, value] : before.as_object()) {
+    const Value* other = after.find(key);
+    descend(value, other ? *other : absent, key);
+  }
+  for (const auto& [key, value] : after.as_object())
+    if (!before.find(key)) descend(absent, value, key);
+  return out;
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,128 @@
+#include "framework/sweep/results.h"
+
+#include <fmt/format.h>
+
+#include "framework/eval/saved_ranks.h"
+#include "framework/eval/significance.h"
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/sweep/tables.h"
+#include "framework/train/run_folder.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+Value run_value(const SweepPlan& plan, const PlannedRun& run) {
+  const RunOutcome none;
+  const RunOutcome& outcome = run.outcome ? *run.outcome : none;
+  const bool finished = run.state == JobState::finished;
+  Value out = Value::object();
+  out["seed"] = run.seed;
+  out["name"] = Value(run.name);
+  out["folder"] = Value(fs::relative(run.folder.path(), plan.folder).string());
+  out["status"] = Value(state_name(run.state));
+  out["reason"] = Value(run.reason);
+  out["log_tail"] = Value::list();
+  for (const std::string& line : run.log_tail) out["log_tail"].push_back(Value(line));
+  out["identity"] = Value(run.training_hash);
+  out["seconds"] = outcome.seconds;
+  out["epoch_seconds"] = outcome.epoch_seconds;
+  out["peak_memory_mib"] = outcome.peak_memory_mib;
+  out["best_epoch"] = finished ? Value(outcome.best_epoch) : Value();
+  out["val_mR"] = finished ? Value(outcome.val_mean_recall) : Value();
+  out["trained_as"] = outcome.trained_as.empty() ? Value() : Value(outcome.trained_as);
+  out["rows"] = finished ? outcome.rows : Value::list();
+  return out;
+}
+
+std::vector<TableVariant> table_variants(const SweepPlan& plan) {
+  std::vector<TableVariant> out;
+  for (const SweepVariant& variant : plan.sweep.variants) out.push_back({variant.name, {}});
+  for (const PlannedRun& run : plan.runs) {
+    if (run.state != JobState::finished) continue;
+    const fs::path ranks = run.folder.path() / ranks_file_name(plan.sweep.params.split);
+    out[run.variant].runs.push_back({run.seed, run.outcome->rows, read_ranks(ranks)});
+  }
+  return out;
+}
+
+/// Of the first finished run, with the plugins of all of them.
+void add_records(const SweepPlan& plan, Value& out) {
+  for (const PlannedRun& run : plan.runs) {
+    if (run.state != JobState::finished) continue;
+    const Value record = read_json(RunFolder(run.folder.path()).record());
+    const Value& environment = record.at("environment");
+    if (out["environment"].is_null()) {
+      out["environment"] = environment;
+      out["dataset"] = record.at("dataset");
+      continue;
+    }
+    for (const auto& [stem, entry] : environment.at("plugins").as_object()) out["environment"]["plugins"][stem] = entry;
+  }
+}
+
+/// The sweep file without what says how runs are started.
+Value compared_part(const Value& sweep) {
+  Value out = sweep;
+  for (const char* key : {"jobs", "launcher", "slurm"}) out.erase(key);
+  return out;
+}
+
+}  // namespace
+
+Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
+  const SweepParams& params = plan.sweep.params;
+  Value out = Value::object();
+  out["format"] = 1;
+  out["name"] = Value(params.name);
+  out["description"] = Value(params.description);
+  out["sweep"] = plan.sweep.resolved;
+  out["split"] = Value(params.split);
+  out["baseline"] = params.baseline.empty() ? Value() : Value(params.baseline);
+  out["metrics"] = Value::list();
+  for (const std::string& metric : params.metrics) out["metrics"].push_back(Value(metric));
+  out["environment"] = Value();
+  out["dataset"] = Value();
+  add_records(plan, out);
+  out["wall_seconds"] = wall_seconds;
+  const fs::path& cache = plan.runs.front().config.cache;
+  out["cache"]["enabled"] = !cache.empty();
+  out["cache"]["folder"] = Value(cache.string());
+
+  const std::vector<Value> rows =
+      variant_rows(table_variants(plan), compare ? params.baseline : "", params.metrics, params.statistics.options());
+  out["variants"] = Value::list();
+  for (size_t v = 0; v < plan.sweep.variants.size(); ++v) {
+    const SweepVariant& variant = plan.sweep.variants[v];
+    Value entry = Value::object();
+    entry["name"] = Value(variant.name);
+    entry["description"] = Value(variant.description);
+    entry["overrides"] = Value::list();
+    for (const std::string& text : variant.overrides) entry["overrides"].push_back(Value(text));
+    entry["config"] = variant.own_config ? Value(variant.config.string()) : Value();
+    entry["runs"] = Value::list();
+    for (const PlannedRun& run : plan.runs)
+      if (run.variant == v) entry["runs"].push_back(run_value(plan, run));
+    entry["rows"] = rows.at(v);
+    out["variants"].push_back(std::move(entry));
+  }
+  out["statistics"] = to_value(params.statistics.options());
+  out["inputs"] = Value(compare ? results_inputs(plan) : "");
+  return out;
+}
+
+std::string results_inputs(const SweepPlan& plan) {
+  Hasher hasher;
+  hasher.add(std::string_view("4"));  // the number of this way of making results
+  hasher.add(std::string_view(to_json(compared_part(plan.sweep.resolved), -1)));
+  for (const PlannedRun& run : plan.runs) {
+    hasher.add(std::string_view(run.name)).add(std::string_view(state_name(run.state)));
+    hasher.add(std::string_view(run.reason));
+    hasher.add(std::string_view(run.outcome ? to_json(run.outcome->to_value(), -1) : ""));
+  }
+  return hasher.hex();
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,281 @@
+#include "framework/sweep/worker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "framework/eval/evaluation.h"
+#include "framework/eval/named_reranker.h"
+#include "framework/eval/saved_ranks.h"
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/io/npy.h"
+#include "framework/sweep/identity.h"
+#include "framework/sweep/local_launcher.h"
+#include "framework/sweep/outcome.h"
+#include "framework/train/evaluate.h"
+#include "framework/train/run_folder.h"
+#include "framework/train/session.h"
+#include "framework/train/train.h"
+#include "orbweaver/error.h"
+
+namespace orbweaver {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// One process at a time in a run folder: the one of an earlier launch may
+/// still be at work, on a cluster for long.
+class FolderLock {
+ public:
+  FolderLock(const fs::path& file, const RunReport& report)
+      : descriptor_(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    if (descriptor_ < 0) throw Error(fmt::format("{}: cannot be opened", file.string()));
+    bool said = false;
+    while (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      if (!said) report.line("waiting: another process is at work in this run folder");
+      said = true;
+      report.stop_point();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+  ~FolderLock() { close(descriptor_); }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+double peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;  // kibibytes on Linux
+}
+
+const Scores scores_of(const NpyMatrix& matrix) {
+  return std::visit([](const auto& held) -> Scores { return held.view(); }, matrix);
+}
+
+class Worker {
+ public:
+  Worker(const fs::path& job_file, std::string token, const RunReport& report)
+      : job_(read_json(job_file)),
+        folder_(job_.at("folder").as_string()),
+        run_(folder_.path()),
+        split_(job_.at("split").as_string()),
+        report_(report) {
+    outcome_.launch = std::move(token);
+    outcome_.training = hash_value(job_.at("training"));
+    outcome_.evaluation = job_.at("evaluation").as_string();
+  }
+
+  bool run() {
+    fs::create_directories(folder_.path());
+    const FolderLock lock(folder_.lock(), report_);
+    remove_leftovers(folder_.path());
+    if (const auto before = folder_.read_outcome(); before && before->training == outcome_.training) {
+      // An evaluation made again keeps what the training took; a training that
+      // goes on adds to it.
+      outcome_.seconds = before->seconds;
+      outcome_.peak_memory_mib = before->peak_memory_mib;
+      outcome_.trained_as = before->trained_as;
+    }
+    try {
+      return work();
+    } catch (const std::exception& error) {
+      leave_failure(error.what());
+      throw;
+    }
+  }
+
+ private:
+  bool work() {
+    const bool trained_before = folder_.trained(outcome_.training);
+    if (!trained_before && !adopt() && !train_it()) return false;
+    write_config();
+    std::vector<EvaluationRow> rows = evaluate_it();
+    outcome_.rows = to_value(rows);
+    describe_training();
+    if (!trained_before) {
+      outcome_.seconds += seconds();
+      outcome_.peak_memory_mib = peak_memory_mib();
+    }
+    outcome_.status = "finished";
+    outcome_.token = outcome_.launch;
+    folder_.write(outcome_);
+    return true;
+  }
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  /// Where it was told to stop, what was thrown is that and no failure.
+  void leave_failure(const std::string& text) {
+    outcome_.status = report_.stopping() ? "stopped" : "failed";
+    if (!report_.stopping()) outcome_.reason = text.substr(0, text.find('\n'));
+    outcome_.seconds += seconds();
+    outcome_.peak_memory_mib = peak_memory_mib();
+    folder_.write(outcome_);
+  }
+
+  void write_config() const { write_atomically(run_.config(), to_json(job_.at("config")) + "\n"); }
+
+  /// What is here from another identity goes; the identity goes last, so that a
+  /// kill in between leaves it to be done again.
+  void clear() const {
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
+      const fs::path name = entry.path().filename();
+      if (name != "job.json" && name != "lock" && name != "process.log" && name != "identity.json")
+        fs::remove_all(entry.path());
+    }
+    fs::remove(folder_.identity());
+  }
+
+  /// Makes the folder this training's: begun before, or empty.
+  void claim_folder() {
+    const auto parts = folder_.identity_parts();
+    if (parts && *parts == job_.at("training")) return;
+    if (!parts && run_.started())
+      throw InputError(
+          fmt::format("{}: holds a run that no sweep made; move it away, or "
+                      "give the sweep another folder with --out",
+                      folder_.path().string()));
+    clear();
+    outcome_.seconds = 0;
+    outcome_.trained_as.clear();
+    write_identity();
+  }
+  void write_identity() const { write_atomically(folder_.identity(), to_json(job_.at("training")) + "\n"); }
+
+  /// Takes over another run's files where that has the same training. @return
+  /// whether it did.
+  bool adopt() {
+    const Value& from = job_.at("adopt");
+    if (from.is_null()) return false;
+    const SweepRunFolder other(from.as_string());
+    if (!other.trained(outcome_.training))
+      throw Error(fmt::format("{}: the training that this run shares is not there", other.path().string()));
+    clear();
+    for (const auto& entry : fs::directory_iterator(other.path())) {
+      const std::string name = entry.path().filename().string();
+      const bool own = name == "job.json" || name == "lock" || name == "process.log" || name == "outcome.json" ||
+                       name == "identity.json" || name == "config.json" || name.starts_with(".");
+      if (!own && entry.is_regular_file()) fs::copy_file(entry.path(), folder_.path() / name);
+    }
+    write_identity();
+    outcome_.trained_as = job_.at("adopt_name").as_string();
+    report_.line(fmt::format("shares the training of {}", outcome_.trained_as));
+    return true;
+  }
+
+  /// @return false when told to stop.
+  bool train_it() {
+    claim_folder();
+    write_config();
+    TrainOptions options;
+    options.config_or_run = options.folder = folder_.path();
+    // Without a checkpoint there is nothing to go on from, and what a killed
+    // process wrote beside it goes.
+    options.resume = fs::exists(run_.last());
+    options.overwrite = !options.resume;
+    if (train(options, report_).finished) return true;
+    outcome_.status = "stopped";
+    outcome_.seconds += seconds();
+    outcome_.peak_memory_mib = peak_memory_mib();
+    folder_.write(outcome_);
+    return false;
+  }
+
+  void describe_training() {
+    const Value record = read_json(run_.record());
+    outcome_.best_epoch = record.at("selection").at("epoch").as_int();
+    outcome_.val_mean_recall = record.at("selection").at("mR").as_double();
+    double sum = 0;
+    int64_t epochs = 0;
+    for (const std::string& line : read_lines(run_.metrics())) {
+      const Value entry = parse_json(line, run_.metrics().string());
+      if (const Value* taken = entry.find("seconds")) sum += taken->as_double(), ++epochs;
+    }
+    if (epochs > 0) outcome_.epoch_seconds = sum / static_cast<double>(epochs);
+  }
+
+  std::vector<EvaluationRow> evaluate_it() {
+    const Value record = read_json(run_.record());
+    const Value* evaluations = record.find("evaluations");
+    const Value* evaluation = evaluations ? evaluations->find(split_) : nullptr;
+    const bool saved = evaluation && evaluation->at("protocol").at("weights") == record.at("weights") &&
+                       fs::exists(folder_.scores(split_));
+    if (saved)
+      if (auto rows = rows_from_scores(record)) return std::move(*rows);
+    EvalOptions options;
+    options.config_or_run = folder_.path();
+    options.split = split_;
+    options.scores = folder_.scores(split_);
+    return evaluate_run(options, report_).rows;
+  }
+
+  /// The rows of the job's rerankers from the scores that an evaluation saved,
+  /// or nothing where one of them needs more than these.
+  std::optional<std::vector<EvaluationRow>> rows_from_scores(Value record) const {
+    const LoadedConfig loaded = load_config(folder_.path(), {});
+    EvaluationInput input;
+    for (const ComponentConfig& part : loaded.config.rerankers) {
+      NamedReranker named{part.id, part.params, {}};
+      if (const Value* tuning = part.keys.find("tuning")) named.tuning = *tuning;
+      input.rerankers.push_back(open_reranker(*loaded.plugins, named));
+      if (input.rerankers.back().needs_bank) return {};
+    }
+    const Dataset dataset = open_dataset(loaded.config, report_);
+    const Split& split = split_ == "train" ? dataset.train : split_ == "val" ? dataset.val : dataset.test;
+    const NpyMatrix i2t = read_npy(folder_.scores(split_));
+    std::optional<NpyMatrix> t2i;
+    if (fs::exists(folder_.scores_t2i(split_))) t2i = read_npy(folder_.scores_t2i(split_));
+    input.i2t = scores_of(i2t);
+    if (t2i) input.t2i = scores_of(*t2i);
+    if (query_count(input.i2t) != static_cast<int64_t>(split.images.size()) ||
+        gallery_count(input.i2t) != static_cast<int64_t>(split.captions.size()))
+      return {};
+    std::vector<int64_t> caption_image;
+    std::vector<std::string> texts;
+    for (const CaptionRecord& caption : split.captions) {
+      caption_image.push_back(caption.image);
+      texts.push_back(caption.text);
+    }
+    const std::vector<int64_t> text_ids = text_ids_of(texts);
+    input.caption_image = caption_image;
+    input.text_ids = text_ids;
+    report_.line(fmt::format("evaluated from {}", folder_.scores(split_).filename().string()));
+    std::vector<EvaluationRow> rows = evaluate(input);
+
+    write_ranks(folder_.path() / ranks_file_name(split_),
+                {split_, split.hash(), record.at("weights").as_string(), caption_image, ranked_rows(rows)});
+    record["evaluations"][split_]["rows"] = to_value(rows);
+    write_atomically(run_.record(), to_json(record) + "\n");
+    return rows;
+  }
+
+  const Clock::time_point start_ = Clock::now();
+  Value job_;
+  SweepRunFolder folder_;
+  RunFolder run_;
+  std::string split_;
+  const RunReport& report_;
+  RunOutcome outcome_;
+};
+
+}  // namespace
+
+bool run_sweep_job(const fs::path& job_file, const std::string& token, const RunReport& report) {
+  end_with_parent();
+  return Worker(job_file, token, report).run();
+}
+
+}  // namespace orbweaver

@@ -1,0 +1,345 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <thread>
+
+#include "framework/data/synth.h"
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/sweep/identity.h"
+#include "framework/sweep/local_launcher.h"
+#include "framework/sweep/plan.h"
+#include "framework/sweep/sweep_file.h"
+#include "orbweaver/error.h"
+#include "temporary_folder.h"
+
+namespace orbweaver::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string configs = ORBWEAVER_SOURCE_DIR "/configs";
+
+class SweepFileTest : public ::testing::Test {
+ protected:
+  fs::path file(const std::string& text, const std::string& name = "sweep.json") {
+    write_text(folder_.path() / name, text);
+    return folder_.path() / name;
+  }
+  Sweep read(const std::string& text, const std::vector<std::string>& settings = {}) {
+    return read_sweep(file(text), settings);
+  }
+  std::string fault(const std::string& text, const std::vector<std::string>& settings = {}) {
+    try {
+      read(text, settings);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  static std::vector<std::string> names(const Sweep& sweep) {
+    std::vector<std::string> out;
+    for (const SweepVariant& variant : sweep.variants) out.push_back(variant.name);
+    return out;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(SweepFileTest, VariantsTimesGridGivesEveryCombinationLastAxisFastest) {
+  file("{}", "base.json");
+  const Sweep sweep = read(R"({"name": "s", "base": "base.json",
+    "variants": [{"name": "a"}, {"name": "b", "overrides": ["x=1"]}],
+    "grid": [{"path": "train.lr", "values": [0.1, 0.01]}, {"path": "model.embed_dim", "name": "dim", "values": [8, 16]}]})");
+  EXPECT_EQ(names(sweep),
+            (std::vector<std::string>{"a_lr=0.1_dim=8", "a_lr=0.1_dim=16", "a_lr=0.01_dim=8", "a_lr=0.01_dim=16",
+                                      "b_lr=0.1_dim=8", "b_lr=0.1_dim=16", "b_lr=0.01_dim=8", "b_lr=0.01_dim=16"}));
+  EXPECT_EQ(sweep.variants[7].overrides, (std::vector<std::string>{"x=1", "train.lr=0.01", "model.embed_dim=16"}));
+  EXPECT_EQ(sweep.variants[0].config, folder_.path() / "base.json");
+  EXPECT_EQ(run_name(sweep.variants[0].name, 3), "a_lr=0.1_dim=8-s3");
+}
+
+TEST_F(SweepFileTest, AValueThatIsNoPlainWordIsNamedByItsNumber) {
+  file("{}", "base.json");
+  const Sweep sweep = read(
+      R"({"name": "s", "base": "base.json", "grid": [{"path": "loss", "values": [[{"use": "triplet"}], "x/y"]}]})");
+  EXPECT_EQ(names(sweep), (std::vector<std::string>{"loss=no1", "loss=no2"}));
+}
+
+TEST_F(SweepFileTest, WithoutVariantsAndGridItIsTheBaseWithItsSeeds) {
+  file("{}", "base.json");
+  EXPECT_EQ(names(read(R"({"name": "s", "base": "base.json"})")), (std::vector<std::string>{"base"}));
+}
+
+TEST_F(SweepFileTest, ExtendsAnotherAndTakesSettings) {
+  file("{}", "base.json");
+  file(R"({"name": "long", "base": "base.json", "seeds": [1, 2, 3, 4]})", "long.json");
+  const Sweep sweep = read(R"({"extends": "long.json", "name": "short"})", {"seeds=[7]", "jobs=2"});
+  EXPECT_EQ(sweep.params.name, "short");
+  EXPECT_EQ(sweep.params.seeds, (std::vector<int64_t>{7}));
+  EXPECT_EQ(sweep.params.jobs, 2);
+  EXPECT_EQ(sweep.resolved.at("base").as_string(), (folder_.path() / "base.json").string());
+}
+
+TEST_F(SweepFileTest, EverythingWrongIsToldAtOnceWithItsPlaceAndASuggestion) {
+  file("{}", "base.json");
+  std::string text = fault(R"({"name": "s", "base": "base.json", "sedes": [1], "split": "tset",
+                               "variants": [{"name": "a", "overides": []}]})");
+  EXPECT_NE(text.find("sweep.json: /sedes: unknown parameter; did you mean \"seeds\"?"), std::string::npos) << text;
+  EXPECT_NE(text.find("/split"), std::string::npos) << text;
+  EXPECT_NE(text.find("/variants/0/overides: unknown parameter; did you mean \"overrides\"?"), std::string::npos)
+      << text;
+
+  text = fault(R"({"name": "a b", "base": "base.json", "seeds": [1, 1], "metrics": ["mR", "i2t.R@2"],
+                   "variants": [{"name": "../x"}, {"name": "b", "config": "none.json", "overrides": ["seed=3"]}]})");
+  for (const char* part : {"/name: is \"a b\"", "/seeds/1: is there twice", "/metrics/1: is \"i2t.R@2\"",
+                           "/variants/0/name: is \"../x\"", "/variants/1/config: ", "/variants/1/overrides/0: sets"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+
+  text = fault(R"({"name": "s", "base": "base.json", "variants": [{"name": "plain"}], "baseline": "plian"})");
+  EXPECT_NE(text.find("/baseline: is \"plian\", which is no variant; did you mean \"plain\"?"), std::string::npos)
+      << text;
+  EXPECT_NE(fault(R"({"name": "s", "base": "base.json", "variants": [{"name": "a"}, {"name": "a"}]})").find("two"),
+            std::string::npos);
+  EXPECT_NE(fault(R"({"name": "s", "base": "base.json"})", {"jobs=-1"}).find("--set-sweep: /jobs"), std::string::npos);
+}
+
+TEST(ShippedSweeps, NameConfigsThatExistAndBaselinesThatTheyHave) {
+  std::vector<std::string> seen;
+  for (const auto& entry : fs::directory_iterator(configs + "/sweeps")) {
+    const Sweep sweep = read_sweep(entry.path(), {});
+    EXPECT_EQ(sweep.params.name, entry.path().stem().string());
+    EXPECT_GE(sweep.variants.size(), 5u);
+    EXPECT_FALSE(sweep.params.baseline.empty());
+    seen.push_back(sweep.params.name);
+  }
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(seen, (std::vector<std::string>{"galr_table4", "galr_table4_light", "gravlm_ablation",
+                                            "gravlm_ablation_light", "methods_rsicd", "methods_rsicd_light"}));
+  EXPECT_EQ(read_sweep(configs + "/sweeps/galr_table4_light.json", {}).variants.size(), 8u);
+}
+
+/// The demo's method on 12 synthetic scenes; nothing is trained.
+class IdentityTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_synthetic_dataset({folder_.path() / "data", 12, 5, 1, false});
+    write_text(folder_.path() / "weights.safetensors", "some weights");
+    write_text(folder_.path() / "sweep.json", R"({"name": "s", "base": ")" + configs +
+                                                  R"(/methods/demo.json", "variants": [{"name": "a"},
+        {"name": "b", "overrides": ["rerank={\"use\": \"cross_modal\"}"]}], "seeds": [1, 2]})");
+    arguments_ = {"dataset.root=" + (folder_.path() / "data").string(), "cache=" + (folder_.path() / "cache").string(),
+                  "train.threads=1"};
+  }
+  SweepPlan plan(const std::vector<std::string>& more = {}) {
+    PlanOptions options;
+    options.overrides = arguments_;
+    options.overrides.insert(options.overrides.end(), more.begin(), more.end());
+    options.out = folder_.path() / "out";
+    return make_plan(read_sweep(folder_.path() / "sweep.json", {}), options);
+  }
+  std::string identity(const std::vector<std::string>& more = {}) { return plan(more).runs[0].training_hash; }
+  std::string differences(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+    std::string out;
+    for (const std::string& line : value_differences(plan(before).runs[0].training, plan(after).runs[0].training))
+      out += line.substr(0, line.find(':')) + "\n";
+    return out;
+  }
+  std::string weights(const std::string& name) const {
+    return "model.image.encoder.weights=" + (folder_.path() / name).string();
+  }
+
+  TemporaryFolder folder_;
+  std::vector<std::string> arguments_;
+};
+
+TEST_F(IdentityTest, SeedsAndTrainedParametersCountRerankersAndPathsDoNot) {
+  const SweepPlan whole = plan();
+  ASSERT_EQ(whole.runs.size(), 4u);
+  EXPECT_NE(whole.runs[0].training_hash, whole.runs[1].training_hash) << "two seeds";
+  EXPECT_EQ(whole.runs[0].training_hash, whole.runs[2].training_hash) << "b only reranks otherwise";
+  EXPECT_NE(whole.runs[0].evaluation_hash, whole.runs[2].evaluation_hash);
+
+  const std::string before = identity();
+  EXPECT_EQ(identity(), before);
+  fs::copy(folder_.path() / "data", folder_.path() / "moved", fs::copy_options::recursive);
+  EXPECT_EQ(identity({"dataset.root=" + (folder_.path() / "moved").string()}), before);
+  EXPECT_EQ(identity({"cache=" + (folder_.path() / "cache2").string(), "train.workers=1", "name=other"}), before);
+  EXPECT_NE(identity({"train.lr=0.1"}), before);
+  EXPECT_NE(identity({"train.threads=2"}), before);
+}
+
+TEST_F(IdentityTest, WeightsCountByTheirContent) {
+  fs::copy(folder_.path() / "weights.safetensors", folder_.path() / "same.safetensors");
+  write_text(folder_.path() / "other.safetensors", "same weights");
+  const std::vector<std::string> before{weights("weights.safetensors")};
+  EXPECT_EQ(differences(before, {weights("same.safetensors")}), "");
+  EXPECT_EQ(differences(before, {weights("other.safetensors")}), "/files/model/image/encoder/weights\n");
+}
+
+TEST_F(IdentityTest, DataCountsByItsContent) {
+  const std::string before = identity();
+  const fs::path moved = folder_.path() / "moved", data = folder_.path() / "data";
+  const std::vector<std::string> other{"dataset.root=" + moved.string()};
+  fs::copy(data, moved, fs::copy_options::recursive);
+  std::vector<fs::path> images;
+  for (const auto& entry : fs::directory_iterator(data / "images")) images.push_back(entry.path());
+  fs::copy_file(images[0], moved / "images" / images[1].filename(), fs::copy_options::overwrite_existing);
+  EXPECT_EQ(differences({}, other), "/data/images\n");
+  fs::copy_file(images[1], moved / "images" / images[1].filename(), fs::copy_options::overwrite_existing);
+  EXPECT_EQ(identity(other), before);
+  write_text(moved / "detections" / (images[0].stem().string() + ".json"), "[]");
+  EXPECT_EQ(differences({}, other), "/data/detections\n");
+}
+
+TEST_F(IdentityTest, APluginCountsByItsBinary) {
+  const fs::path built = ORBWEAVER_BUILD_DIR "/lib/orbweaver/plugins/orbw_triplet.so";
+  for (const char* name : {"same", "rebuilt"}) {
+    fs::create_directory(folder_.path() / name);
+    fs::copy(built, folder_.path() / name / "orbw_triplet.so");
+  }
+  write_text(folder_.path() / "rebuilt" / "orbw_triplet.so", read_file(built) + "x");
+  const auto from = [&](const char* name) {
+    return std::vector<std::string>{"plugin_paths=" +
+                                    to_json(Value(Value::List{(folder_.path() / name).string()}), -1)};
+  };
+  EXPECT_EQ(differences({}, from("same")), "");
+  EXPECT_EQ(differences({}, from("rebuilt")), "/plugins/triplet\n");
+}
+
+TEST_F(IdentityTest, AnOverrideOfWhatAVariantSetsIsRefused) {
+  const auto fault = [&](const std::string& text) {
+    try {
+      plan({text});
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(fault("rerank=null").find("variant b sets rerank itself"), std::string::npos) << fault("rerank=null");
+  EXPECT_NE(fault("seed=4").find("--set-sweep"), std::string::npos);
+  EXPECT_NE(fault("train.lrr=4").find("did you mean \"lr\""), std::string::npos) << fault("train.lrr=4");
+}
+
+TEST(FileHashesTest, RemembersFilesThatAreOlderThanTheClockIsCoarse) {
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "file", memory = folder.path() / "memory.json";
+  write_text(file, "one");
+  {
+    FileHashes hashes(memory);
+    EXPECT_EQ(hashes.of(file), hash_text("one"));
+  }
+  EXPECT_FALSE(fs::exists(memory)) << "it may change within the same tick";
+  fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::hours(1));
+  {
+    FileHashes hashes(memory);
+    EXPECT_EQ(hashes.of(file), hash_text("one"));
+  }
+  ASSERT_TRUE(fs::exists(memory));
+  // Behind its back: the same size and time.
+  const auto time = fs::last_write_time(file);
+  write_text(file, "two");
+  fs::last_write_time(file, time);
+  EXPECT_EQ(FileHashes(memory).of(file), hash_text("one"));
+  fs::last_write_time(file, time + std::chrono::seconds(1));
+  EXPECT_EQ(FileHashes(memory).of(file), hash_text("two"));
+  EXPECT_EQ(FileHashes(memory).of(folder.path() / "none"), "missing");
+}
+
+TEST(ValueDifferences, NameEachPlaceAndASwappedComponentOnce) {
+  const Value before = parse_json(R"({"a": 1, "m": {"use": "x", "k": 1}, "l": [{"use": "t", "w": 1}]})", "");
+  const Value after = parse_json(R"({"a": 2, "m": {"use": "y", "j": 3}, "l": [{"use": "t", "w": 2}], "n": true})", "");
+  EXPECT_EQ(value_differences(before, after),
+            (std::vector<std::string>{"/a: 1 -> 2", "/m: x -> y", "/l/0/w: 1 -> 2", "/n: none -> true"}));
+}
+
+/// Jobs that are shell scripts.
+class LocalLauncherTest : public ::testing::Test {
+ protected:
+  Job job(const std::string& name, const std::string& script, int64_t threads = 1) {
+    Job out;
+    out.name = name;
+    out.folder = folder_.path() / name;
+    out.outcome = out.folder / "outcome.json";
+    out.token = "t-" + name;
+    out.command = {"/bin/sh", "-c", "cd " + out.folder.string() + "; " + script};
+    out.threads = threads;
+    return out;
+  }
+  static std::string leave(const std::string& token) {
+    return "echo '{\"token\": \"" + token + "\"}' > outcome.json; ";
+  }
+  std::map<std::string, JobStatus> run(const std::vector<Job>& jobs, int64_t at_once, int64_t processors,
+                                       const RunReport& report = {}) {
+    std::map<std::string, JobStatus> states;
+    LocalLauncher(at_once, processors)
+        .run(
+            jobs,
+            [&](size_t index, const JobStatus& status) {
+              const bool starts = status.state == JobState::running;
+              running_ += starts ? 1 : states[jobs[index].name].state == JobState::running ? -1 : 0;
+              most_ = std::max(most_, running_);
+              states[jobs[index].name] = status;
+            },
+            report);
+    return states;
+  }
+
+  TemporaryFolder folder_;
+  int running_ = 0, most_ = 0;
+};
+
+TEST_F(LocalLauncherTest, CountsAsFinishedWhatLeavesItsTokenAndNothingElse) {
+  const auto states = run(
+      {job("good", leave("t-good")), job("good_but_loud", leave("t-good_but_loud") + "exit 7"), job("silent", "exit 0"),
+       job("old", leave("t-before")), job("bad", "echo why >&2; exit 3"), job("killed", "kill -9 $$")},
+      2, 2);
+  EXPECT_EQ(states.at("good").state, JobState::finished);
+  EXPECT_EQ(states.at("good_but_loud").state, JobState::finished);
+  EXPECT_EQ(states.at("silent").reason, "ended without leaving its outcome");
+  EXPECT_EQ(states.at("old").state, JobState::failed);
+  EXPECT_EQ(states.at("bad").reason, "ended with status 3");
+  EXPECT_EQ(states.at("killed").reason, "ended by signal 9 (SIGKILL; out of memory?)");
+  EXPECT_NE(read_file(folder_.path() / "bad" / "process.log").find("why"), std::string::npos);
+}
+
+TEST_F(LocalLauncherTest, StartsAsManyAsTheirThreadsLeaveProcessorsFor) {
+  std::vector<Job> jobs;
+  for (const char* name : {"a", "b", "c", "d"}) jobs.push_back(job(name, "sleep 0.1", 2));
+  run(jobs, 0, 4);
+  EXPECT_EQ(most_, 2);
+  most_ = 0;
+  run(jobs, 1, 4);
+  EXPECT_EQ(most_, 1);
+  most_ = 0;
+  jobs[1].threads = 64;  // more than there are: alone
+  run(jobs, 0, 4);
+  EXPECT_EQ(most_, 2);
+}
+
+TEST_F(LocalLauncherTest, AsksRunningJobsToStopAndStartsNoOther) {
+  std::atomic<bool> stop{false};
+  RunReport report;
+  report.stop = &stop;
+  std::thread asker([&] {
+    while (!fs::exists(folder_.path() / "a" / "up")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop = true;
+  });
+  const auto states =
+      run({job("a", "trap 'echo saved; exit 1' INT; touch up; while :; do sleep 0.05; done"), job("b", leave("t-b"))},
+          1, 1, report);
+  asker.join();
+  EXPECT_EQ(states.at("a").state, JobState::stopped);
+  EXPECT_EQ(states.at("b").state, JobState::stopped);
+  EXPECT_NE(read_file(folder_.path() / "a" / "process.log").find("saved"), std::string::npos);
+}
+
+TEST_F(LocalLauncherTest, GivesJobsAnInputThatEndsWithTheLauncher) {
+  // While the launcher lives, reading waits; `timeout` says so with status 124.
+  const auto states = run({job("a", "timeout 0.3 cat; [ $? = 124 ] && " + leave("t-a"))}, 1, 1);
+  EXPECT_EQ(states.at("a").state, JobState::finished);
+}
+
+}  // namespace
+}  // namespace orbweaver::testing
