@@ -603,7 +603,7 @@ Section classes(const ReportContent& content) {
       "mR of the plain row over the images of a class and their captions, mean over seeds; the whole "
       "test split is the gallery. The class is what the file name says. Classes have few images: "
       "single points mean little.");
-  if (base)
+  if (base && most > 0)
     html += note(fmt::format("Shade: blue above {}, orange below; full colour from {} points on.", data.baseline,
                              number(most, 1)));
   html += scrolling_table("mR by class", "class=\"fixed\"", head + "</tr></thead><tbody>" + rows + "</tbody>");

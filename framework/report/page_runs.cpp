@@ -248,10 +248,14 @@ Section runs(const ReportContent& content) {
 }
 
 Section failures(const ReportContent& content) {
-  std::string html;
+  std::string html, waiting;
   for (const ReportVariant& variant : content.data.variants)
     for (const ReportRun& run : variant.runs) {
       if (run.finished()) continue;
+      if (run.status == "waiting" && run.reason.empty() && run.log_tail.empty()) {
+        waiting += (waiting.empty() ? "" : ", ") + run.name;
+        continue;
+      }
       html += fmt::format("<h3>{} <span class=\"tag\">{}</span></h3>\n<p>{}</p>\n", h(run.name), h(run.status),
                           h(run.reason.empty() ? "No reason is known." : run.reason));
       std::string log;
@@ -259,6 +263,7 @@ Section failures(const ReportContent& content) {
       if (!log.empty())
         html += fmt::format("<pre tabindex=\"0\" aria-label=\"Last lines of its log\">{}</pre>\n", h(log));
     }
+  if (!waiting.empty()) html += fmt::format("<p>Still waiting for their turn: {}.</p>\n", h(waiting));
   return {"failures", "Failures", html};
 }
 

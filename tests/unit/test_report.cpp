@@ -476,6 +476,7 @@ TEST_F(ReportTest, ASweepOfWhichNothingFinishedIsStillAPage) {
   const std::string page = page_of({sweep});
   EXPECT_EQ(nesting_fault(page), "");
   EXPECT_NE(page.find("No run has been evaluated yet."), std::string::npos);
+  EXPECT_NE(page.find("Still waiting for their turn: base-s1, base-s2, more-s1"), std::string::npos);
 }
 
 // Run folders.
