@@ -19,11 +19,8 @@ struct Job {
   std::filesystem::path outcome;  ///< the process writes this file last, atomically
   /// What the outcome must hold under "token" to count: of this launch, not of one before.
   std::string token;
-  std::vector<std::string> command;  ///< program and arguments
+  std::vector<std::string> command;  ///< program and arguments; another command is another job
   int64_t threads = 1;               ///< processors that it uses (train.threads)
-  /// Of what the job makes, beyond its command: a cluster's task that was queued for another identity is not this
-  /// job's.
-  std::string identity;
 };
 
 enum class JobState { waiting, running, finished, failed, stopped };

@@ -11,6 +11,7 @@
 
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/sweep/local_launcher.h"
 #include "framework/sweep/slurm_queue.h"
 
 namespace orbweaver {
@@ -79,7 +80,6 @@ class Registry {
 /// The same for the same work, whatever the token: that is another one at each start of the sweep.
 std::string signature_of(const Job& job) {
   Hasher hasher;
-  hasher.add(job.identity);
   for (std::string word : job.command) {
     if (!job.token.empty())
       for (size_t at; (at = word.find(job.token)) != std::string::npos;) word.replace(at, job.token.size(), "\n");
@@ -88,20 +88,17 @@ std::string signature_of(const Job& job) {
   return hasher.hex();
 }
 
-/// Whether the outcome was written by the process that was given this token.
-bool holds_token(const fs::path& outcome, const std::string& token) {
+/// Whether the outcome holds the token, as far as this machine can see.
+bool shows_token(const fs::path& outcome, const std::string& token) {
   // Listing the folder makes a client of NFS ask its server what is there, instead of its cache.
   std::error_code ignored;
   for (auto entry = fs::directory_iterator(outcome.parent_path(), ignored); entry != fs::directory_iterator();
        entry.increment(ignored)) {
   }
-  if (!fs::exists(outcome, ignored)) return false;
   try {
-    const Value content = read_json(outcome);
-    const Value* held = content.find("token");
-    return held && held->is_string() && held->as_string() == token;
-  } catch (const InputError&) {
-    return false;  // gone again, or another machine is just replacing it
+    return holds_token(outcome, token);
+  } catch (const fs::filesystem_error&) {
+    return false;  // a stale handle: the file was replaced on the server
   }
 }
 
@@ -259,7 +256,7 @@ class Watch {
         const bool same = recorded.signature == signature && watched_[job].array.empty();
         // A task that was cancelled, or that Slurm forgot, and that left no outcome: it did not fail as far as we know.
         const bool useful = alive(task) || (task && slurm_end(*task, "").state == JobState::failed) ||
-                            holds_token(jobs_[job].outcome, recorded.token);
+                            shows_token(jobs_[job].outcome, recorded.token);
         if (same && useful) {
           watched_[job].array = array->name;
           watched_[job].index = static_cast<int64_t>(i);
@@ -419,7 +416,7 @@ class Watch {
 
   void update(size_t i, const SlurmTask* task) {
     Watched& job = watched_[i];
-    if (holds_token(jobs_[i].outcome, record(job).token)) return settle(i, {JobState::finished, ""});
+    if (shows_token(jobs_[i].outcome, record(job).token)) return settle(i, {JobState::finished, ""});
     if (alive(task)) {
       job.over_since.reset();  // a task that Slurm starts again was over for a while
       const bool waiting = slurm_phase(task->state) == SlurmPhase::waiting;
@@ -443,6 +440,7 @@ class Watch {
   void settle(size_t i, JobStatus status) {
     record(watched_[i]).settled = watched_[i].settled = true;
     watched_[i].state = status.state;
+    if (status.state == JobState::stopped) report_.line(fmt::format("slurm: {}: {}", jobs_[i].name, status.reason));
     changed_(i, status);
   }
 

@@ -29,11 +29,11 @@ struct SlurmParams {
 /// Everything it needs to find them again stands in `<sweep folder>/slurm`: the generated scripts, and jobs.json with
 /// the arrays' names, ids, tasks and tokens. A launcher that is started again (after a kill, a Ctrl-C, a restart of
 /// the login node) goes on watching a task that is still queued or running instead of submitting its job twice. A task
-/// is that of a job when name, identity and command agree; the token may differ, and wherever it stands in the command
+/// is that of a job when name and command agree; the token may differ, and wherever it stands in the command
 /// it is left out of the comparison: an adopted task finishes with the token *of its submission*, which is the one that
 /// its outcome holds. So a job that is reported as finished has its outcome, whatever token the caller made this time.
 ///
-/// A job whose identity or command changed while its task was queued gets a new task, which waits for the old one's
+/// A job whose command changed while its task was queued gets a new task, which waits for the old one's
 /// end: that one is cancelled. Tasks of jobs that are not asked for this time are left alone.
 ///
 /// The stop flag (Ctrl-C) ends the watching, not the jobs: they are reported as stopped, and a line says how to come

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "framework/sweep/local_launcher.h"
 #include "orbweaver/error.h"
 
 extern char** environ;
@@ -100,10 +101,7 @@ std::string describe_exit_code(const std::string& code) {
   const int64_t status = number(parts[0]).value_or(0);
   const int64_t signal = parts.size() > 1 ? number(parts[1]).value_or(0) : 0;
   if (signal == 0 && status == 0) return "failed";
-  if (signal == 0) return fmt::format("ended with exit status {}", status);
-  const char* name = sigabbrev_np(static_cast<int>(signal));
-  return fmt::format("ended by signal {} (SIG{}{})", signal, name ? name : "?",
-                     signal == SIGKILL ? "; out of memory?" : "");
+  return exit_reason(W_EXITCODE(static_cast<int>(status), static_cast<int>(signal)));
 }
 
 std::string describe_end(const SlurmTask& task, const std::string& outcome) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <thread>
 
+#include "command.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/sweep/slurm.h"
@@ -67,7 +68,7 @@ TEST(SlurmEnd, SaysInWordsWhatHappened) {
   const auto end = [](const std::string& state, const std::string& code = "") {
     return slurm_end({"t", 12, 3, state, "", code}, "outcome.json");
   };
-  EXPECT_EQ(end("FAILED", "7:0").reason, "Slurm's 12_3 ended with exit status 7");
+  EXPECT_EQ(end("FAILED", "7:0").reason, "Slurm's 12_3 ended with status 7");
   EXPECT_EQ(end("FAILED", "0:9").reason, "Slurm's 12_3 ended by signal 9 (SIGKILL; out of memory?)");
   EXPECT_EQ(end("COMPLETED").reason, "Slurm's 12_3 ended without an error, and without an outcome in outcome.json");
   EXPECT_EQ(end("TIMEOUT").reason,
@@ -251,7 +252,7 @@ TEST_F(Slurm, TellsOfEachJobHowItEndedAndItsOutcomeDecides) {
   EXPECT_EQ(ends[0].state, JobState::finished);
   EXPECT_EQ(said("good"), "hello\n");
   EXPECT_EQ(ends[1].state, JobState::failed);
-  EXPECT_NE(ends[1].reason.find("ended with exit status 3"), std::string::npos) << ends[1].reason;
+  EXPECT_NE(ends[1].reason.find("ended with status 3"), std::string::npos) << ends[1].reason;
   EXPECT_EQ(said("bad_status"), "oops\n");
   EXPECT_NE(ends[2].reason.find("ended by signal 9 (SIGKILL; out of memory?)"), std::string::npos) << ends[2].reason;
   EXPECT_NE(ends[3].reason.find("without an outcome in"), std::string::npos) << ends[3].reason;
@@ -342,7 +343,7 @@ TEST_F(Slurm, AJobThatEndedUnwatchedIsNotSubmittedAgain) {
   lines_.clear();
   const auto ends = launch({job("a", "t", shell)});
   EXPECT_EQ(ends[0].state, JobState::failed);
-  EXPECT_NE(ends[0].reason.find("exit status 4"), std::string::npos) << ends[0].reason;
+  EXPECT_NE(ends[0].reason.find("ended with status 4"), std::string::npos) << ends[0].reason;
   EXPECT_EQ(lines_.find("submitted"), std::string::npos) << lines_;
   // Asked for once more, as --retry-failed does, it runs again.
   EXPECT_EQ(launch({job("a", "t2", "finish")})[0].state, JobState::finished);
@@ -371,12 +372,10 @@ TEST_F(Slurm, ATaskThatSlurmForgotIsSubmittedAgain) {
 }
 
 TEST_F(Slurm, AJobThatChangedReplacesItsTaskInTheQueue) {
-  const std::string shell = "touch started; [ $token = t2 ] && finish && exit; sleep 60; touch old";
+  const std::string shell = "touch started; [ \"$1\" = other ] && finish && exit; sleep 60; touch old";
   launch_and_leave({job("a", "t", shell)});
   while (!fs::exists(folder_.path() / "runs/a/started")) std::this_thread::sleep_for(milliseconds(20));
-  Job changed = job("a", "t2", shell);
-  changed.identity = "another";
-  const auto ends = launch({changed});
+  const auto ends = launch({job("a", "t2", shell, {"other"})});
   EXPECT_EQ(ends[0].state, JobState::finished) << ends[0].reason;
   EXPECT_NE(lines_.find("a changed since it was submitted as"), std::string::npos) << lines_;
   EXPECT_FALSE(fs::exists(folder_.path() / "runs/a/old"));
@@ -402,6 +401,51 @@ TEST_F(Slurm, WhatSbatchRefusesIsToldInItsWords) {
   EXPECT_NE(message.find("nvalid partition"), std::string::npos) << message;
   // Nothing is left that a next start would look for.
   EXPECT_TRUE(read_json(registry()).at("arrays").as_list().empty());
+}
+
+TEST_F(Slurm, ASweepGivesTheTableThatTheLocalLauncherGives) {
+  using testing::Command;
+  const fs::path root = folder_.path();
+  const auto run = [&](std::vector<std::string> arguments) {
+    Command command(arguments, root);
+    EXPECT_EQ(command.wait(), 0) << command.err();
+    return command.err();
+  };
+  run({"data", "synth", (root / "data").string(), "--images", "40", "--seed", "3"});
+  Value sweep;
+  sweep["name"] = "small";
+  sweep["base"] = ORBWEAVER_SOURCE_DIR "/configs/methods/demo.json";
+  sweep["overrides"] = Value::list();
+  for (const std::string& text :
+       {"dataset.root=" + (root / "data").string(), "cache=" + (root / "cache").string(), std::string("train.epochs=1"),
+        std::string("train.batch_size=16"), std::string("train.threads=1"), std::string("model.image.encoder.size=32")})
+    sweep["overrides"].push_back(text);
+  sweep["variants"] = Value::list();
+  sweep["variants"].push_back(parse_json(R"({"name": "plain"})", ""));
+  sweep["variants"].push_back(parse_json(R"({"name": "wide", "overrides": ["model.embed_dim=160"]})", ""));
+  sweep["seeds"] = parse_json("[1]", "");
+  sweep["baseline"] = "plain";
+  sweep["slurm"] = parse_json(R"({"poll": 0.3, "outcome_wait": 5})", "");
+  testing::write_text(root / "small.json", to_json(sweep));
+
+  const std::string file = (root / "small.json").string();
+  run({"sweep", file, "--out", (root / "local").string(), "--jobs", "2"});
+  const std::vector<std::string> on_slurm{"sweep",       file,      "--out",  (root / "slurm").string(),
+                                          "--launcher",  "slurm",   "--jobs", "2",
+                                          "--partition", "loopback"};
+  const std::string told = run(on_slurm);
+  EXPECT_NE(told.find("2 runs, 1 processors each, partition loopback"), std::string::npos) << told;
+
+  EXPECT_EQ(read_file(root / "local/table.csv"), read_file(root / "slurm/table.csv"));
+  const Value local = read_json(root / "local/results.json"), slurm = read_json(root / "slurm/results.json");
+  for (size_t i = 0; i < 2; ++i) {
+    const Value &a = local.at("variants").as_list().at(i), &b = slurm.at("variants").as_list().at(i);
+    ASSERT_FALSE(a.at("rows").as_list().empty());
+    EXPECT_EQ(to_json(a.at("rows")), to_json(b.at("rows")));
+    EXPECT_EQ(to_json(a.at("runs").as_list().at(0).at("rows")), to_json(b.at("runs").as_list().at(0).at("rows")));
+  }
+  // What is finished is not submitted once more.
+  EXPECT_EQ(run(on_slurm).find("submitted"), std::string::npos);
 }
 
 }  // namespace
