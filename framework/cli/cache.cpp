@@ -68,7 +68,8 @@ void stats(const CacheOptions& options) {
     Value out = Value::object();
     out["folder"] = options.folder;
     out["limit"] = limit;
-    for (const auto& [key, value] : to_value(all).as_object()) out[key] = value;
+    const Value sums = to_value(all);
+    for (const auto& [key, value] : sums.as_object()) out[key] = value;
     out["kinds"] = Value::object();
     for (const auto& [kind, sum] : kinds) out["kinds"][kind] = to_value(sum);
     out["leftovers"] = Value::object();
