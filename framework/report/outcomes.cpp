@@ -164,6 +164,14 @@ ReportedSplit open_reported_split(const ReportData& data) {
   return out;
 }
 
+bool one_split(const ReportData& data) {
+  std::set<std::string> hashes;
+  for (const ReportVariant& variant : data.variants)
+    for (const ReportRun& run : variant.runs)
+      if (const std::string hash = evaluated_hash(run, data.split); !hash.empty()) hashes.insert(hash);
+  return hashes.size() < 2;
+}
+
 ReportedOutcomes read_outcomes(const ReportData& data, const ReportedSplit& split) {
   ReportedOutcomes out;
   for (size_t v = 0; v < data.variants.size(); ++v)

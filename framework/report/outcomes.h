@@ -47,6 +47,9 @@ struct ReportedOutcomes {
   std::vector<std::string> missing;  ///< "f1-s1: ...": finished runs without ranks
 };
 
+/// Whether all evaluated runs were evaluated on one split, as far as their records say.
+bool one_split(const ReportData& data);
+
 /// The ranks files of finished runs; of a run without one the plain ranks, from its scores file and the split.
 ReportedOutcomes read_outcomes(const ReportData& data, const ReportedSplit& split);
 

@@ -666,7 +666,10 @@ std::string report_page(const ReportContent& content) {
   out += picture_stock(content.gallery);
   out += fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n", data.sweep ? "Sweep" : "Runs", title);
   if (!data.description.empty()) out += fmt::format("<p>{}</p>\n", escape_html(data.description));
-  out += lead(data) + failure_notice(data) + facts(content) + "</header>\n";
+  out += lead(data) + failure_notice(data);
+  if (!one_split(data))
+    out += "<p class=\"notice\">These runs were evaluated on different splits: their figures do not compare.</p>\n";
+  out += facts(content) + "</header>\n";
   out += fmt::format("<nav aria-label=\"Sections\"><ul>{}</ul></nav>\n<main>\n{}</main>\n", navigation, body);
   out +=
       "<footer><p>Made by orbweaver report.</p><details><summary>Licence of the chart library in this file</summary>"

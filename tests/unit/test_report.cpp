@@ -493,6 +493,17 @@ TEST_F(ReportTest, RunsAreComparedWithTheFirst) {
   EXPECT_NEAR(data.at("deltas").as_list().at(0).at("difference").as_double(), 100.0 * 4 / 6, 1e-2);
 }
 
+TEST_F(ReportTest, SaysThatRunsOfDifferentSplitsDoNotCompare) {
+  write_finished_run(folder() / "a", 1, 20, 6);
+  write_finished_run(folder() / "b", 2, 60, 1);
+  EXPECT_EQ(page_of({folder() / "a", folder() / "b"}).find("do not compare"), std::string::npos);
+  split_hash_ = "another";
+  write_finished_run(folder() / "b", 2, 60, 1);
+  const std::string page = page_of({folder() / "a", folder() / "b"});
+  EXPECT_NE(page.find("do not compare"), std::string::npos);
+  EXPECT_TRUE(chart_data_of(page).at("deltas").as_list().empty());
+}
+
 TEST_F(ReportTest, ARunThatDidNotEndIsShownAsStopped) {
   write_config(folder() / "run", 1);
   write_text(folder() / "run/log.txt", "epoch 1: loss 3\n");
