@@ -585,6 +585,41 @@ TEST_F(FrozenFeatures, ADamagedEntryIsReportedAndMadeAgain) {
   EXPECT_NE(lines_[0].find("made again"), std::string::npos) << lines_[0];
 }
 
+TEST_F(FrozenFeatures, GraphsComeFromTheCacheTheSecondTimeAndAreTheSame) {
+  const LoadedConfig loaded = load(with_graphs);
+  const RunReport report;
+  const Dataset dataset = open_dataset(loaded.config, report);
+  const FeatureCache cache = open_cache(loaded.config, report);
+  const auto graphs = [&] {
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    SplitInputs inputs(model, dataset.train, dataset.triples, cache, report, {4, 1});
+    inputs.build_graphs();
+    std::vector<Graph> out;
+    for (int64_t i = 0; i < inputs.image_count(); ++i) out.push_back(inputs.graph(Side::image, i));
+    return out;
+  };
+  const auto is_cached = [&](const std::string& what) {
+    for (const CachedPart& part : cached_parts(loaded.config, *loaded.plugins, dataset, report))
+      if (part.what == what) return part.cached;
+    throw Error("no such part: " + what);
+  };
+  EXPECT_FALSE(is_cached("image graphs of train"));
+  EXPECT_FALSE(is_cached("text graphs of train"));
+  const std::vector<Graph> made = graphs();
+  EXPECT_TRUE(is_cached("image graphs of train"));
+  EXPECT_TRUE(is_cached("text graphs of train"));
+  EXPECT_FALSE(is_cached("image features of train"));
+  const std::vector<Graph> read = graphs();
+  ASSERT_EQ(made.size(), 4u);
+  ASSERT_EQ(read.size(), made.size());
+  for (size_t i = 0; i < made.size(); ++i) {
+    EXPECT_EQ(read[i].labels, made[i].labels);
+    EXPECT_EQ(read[i].features, made[i].features);
+    EXPECT_EQ(read[i].adjacency, made[i].adjacency);
+    EXPECT_EQ(read[i].relations, made[i].relations);
+  }
+}
+
 class Training : public ModelTest {};
 
 TEST_F(Training, RefusesAFolderThatHoldsARun) {
