@@ -280,6 +280,22 @@ int64_t at_once(const SweepPlan& plan, int64_t processors) {
   return plan.sweep.params.jobs > 0 ? std::min(plan.sweep.params.jobs, fitting) : fitting;
 }
 
+/// How far two values are apart: a swapped component counts with all its parameters.
+int64_t differing_leaves(const Value& a, const Value& b) {
+  if (a == b) return 0;
+  const Value absent;
+  int64_t count = 0;
+  if (a.is_object())
+    for (const auto& [key, value] : a.as_object()) {
+      const Value* other = b.find(key);
+      count += differing_leaves(value, other ? *other : absent);
+    }
+  if (b.is_object())
+    for (const auto& [key, value] : b.as_object())
+      if (!a.find(key)) count += differing_leaves(absent, value);
+  return std::max<int64_t>(count, 1);
+}
+
 /// A variant beside the one that it is most like, of the baseline and those before it: in a chain of ablations that is
 /// the link to the one before.
 struct VariantView {
@@ -302,11 +318,11 @@ std::vector<VariantView> compare_variants(const SweepPlan& plan) {
   std::vector<VariantView> out(variants.size());
   for (size_t v = 0; v < variants.size(); ++v) {
     if (v == reference) continue;
-    out[v] = {variants[reference].name, value_differences(configs[reference], configs[v])};
-    for (size_t other = 0; other < v; ++other) {
-      std::vector<std::string> lines = value_differences(configs[other], configs[v]);
-      if (lines.size() < out[v].lines.size()) out[v] = {variants[other].name, std::move(lines)};
-    }
+    size_t nearest = reference;
+    for (size_t other = 0; other < v; ++other)
+      if (differing_leaves(configs[other], configs[v]) < differing_leaves(configs[nearest], configs[v]))
+        nearest = other;
+    out[v] = {variants[nearest].name, value_differences(configs[nearest], configs[v])};
   }
   return out;
 }
