@@ -9,6 +9,9 @@ std::vector<CachedPart> cached_parts(const Config& config, PluginHost& plugins, 
   RetrievalModel model(config, plugins);
   FitData fit;
   for (const CaptionRecord& caption : dataset.train.captions) fit.captions.push_back(caption.text);
+  // Names stand for those of graphs that are not built here: what is cached holds names, not their numbers, but a part
+  // that is made for named relations wants some.
+  fit.graph_names.labels["other"] = fit.graph_names.relations["other"] = 1;
   model.fit(fit);
   const FeatureCache cache(config.cache, report.line);
   std::vector<CachedPart> out;

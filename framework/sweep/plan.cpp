@@ -354,8 +354,12 @@ std::vector<VariantParts> parts_of(const SweepPlan& plan, const RunReport& repor
     if (const Value* folders = run.config.resolved.find("plugin_paths"))
       for (const Value& folder : folders->as_list()) host.search_paths.emplace_back(folder.as_string());
     PluginHost plugins(host);
-    out.push_back({plan.sweep.variants[run.variant].name,
-                   cached_parts(run.config, plugins, load_dataset(run.config.dataset), report)});
+    const std::string& name = plan.sweep.variants[run.variant].name;
+    try {
+      out.push_back({name, cached_parts(run.config, plugins, load_dataset(run.config.dataset), report)});
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{} (variant {})", error.what(), name));
+    }
   }
   return out;
 }
