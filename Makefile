@@ -6,7 +6,7 @@ build_dir := build/$(PRESET)
 sources = $(shell git ls-files '*.cpp' '*.h')
 # What clang-tidy reads without LibTorch's precompiled header, which is GCC's.
 plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
-  framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp)
+  framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
 .PHONY: help setup build demo test bench format lint clean
 

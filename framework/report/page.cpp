@@ -91,6 +91,7 @@ std::vector<size_t> by_mean_recall(const ReportData& data) {
   }
   std::sort(keys.begin(), keys.end());
   std::vector<size_t> order;
+  order.reserve(keys.size());
   for (const auto& [key, v] : keys) order.push_back(v);
   return order;
 }
@@ -305,6 +306,7 @@ std::vector<std::string> curve_labels(const ReportContent& content) {
 
 std::vector<std::pair<std::string, std::string>> as_choices(const std::vector<std::string>& labels) {
   std::vector<std::pair<std::string, std::string>> out;
+  out.reserve(labels.size());
   for (const std::string& label : labels) out.emplace_back(label, label);
   return out;
 }
@@ -430,7 +432,7 @@ std::string p_value(double p) { return p < 0.001 ? "< 0.001" : fmt::format("{:.3
 
 std::string duration(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }

@@ -88,7 +88,7 @@ std::string run_row(const ReportRun& run, size_t place) {
                   h(run.status + (run.trained_as.empty() ? "" : ", training of " + run.trained_as)));
   row += fmt::format("<td class=\"number\" data-value=\"{0}\">{0}</td>", epochs_text(run));
   row += number_cell(run.best_epoch ? std::optional<double>(static_cast<double>(*run.best_epoch)) : std::nullopt, 0);
-  row += number_cell(run.val_mR);
+  row += number_cell(run.val_mean_recall);
   row += run.seconds
              ? fmt::format("<td class=\"number\" data-value=\"{}\">{}</td>", *run.seconds, duration(*run.seconds))
              : "<td></td>";

@@ -99,7 +99,7 @@ void take_from_record(ReportRun& run) {
   const Value* selection = run.record.find("selection");
   if (!selection) return;
   if (!run.best_epoch) run.best_epoch = integer_at(*selection, "epoch");
-  if (!run.val_mR) run.val_mR = number_at(*selection, "mR");
+  if (!run.val_mean_recall) run.val_mean_recall = number_at(*selection, "mR");
 }
 
 ReportRun read_run(const Value& value, const std::string& variant, const fs::path& sweep) {
@@ -114,7 +114,7 @@ ReportRun read_run(const Value& value, const std::string& variant, const fs::pat
   run.epoch_seconds = number_at(value, "epoch_seconds");
   run.peak_memory_mib = number_at(value, "peak_memory_mib");
   run.best_epoch = integer_at(value, "best_epoch");
-  run.val_mR = number_at(value, "val_mR");
+  run.val_mean_recall = number_at(value, "val_mR");
   const std::string folder = text_at(value, "folder");
   run.folder = sweep / (folder.empty() ? fmt::format("runs/{}-s{}", variant, run.seed) : folder);
   const std::string name = text_at(value, "name");

@@ -61,7 +61,7 @@ struct ReportRun {
   std::vector<std::string> log_tail;
   std::string identity;
   std::string trained_as;  ///< the run whose training it shares, having the same identity; empty: none
-  std::optional<double> seconds, epoch_seconds, peak_memory_mib, val_mR;
+  std::optional<double> seconds, epoch_seconds, peak_memory_mib, val_mean_recall;
   std::optional<int64_t> best_epoch;
   Value config, record;  ///< null where the folder has none
   std::vector<ReportEpoch> epochs;
