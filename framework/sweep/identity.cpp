@@ -112,7 +112,11 @@ bool is_hash(const Value& value) {
 std::string shown(const Value& value) {
   if (is_hash(value)) return value.as_string().substr(0, 8);
   const Value* use = value.find("use");
-  return use && use->is_string() ? use->as_string() : brief(value, 40);
+  if (use && use->is_string()) return use->as_string();
+  if (!value.is_list() || value.as_list().empty() || !value.as_list()[0].find("use")) return brief(value, 40);
+  std::string components;
+  for (const Value& item : value.as_list()) components += (components.empty() ? "" : ", ") + shown(item);
+  return "[" + components + "]";
 }
 
 }  // namespace

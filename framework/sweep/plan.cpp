@@ -293,6 +293,10 @@ int64_t differing_leaves(const Value& a, const Value& b) {
   if (b.is_object())
     for (const auto& [key, value] : b.as_object())
       if (!a.find(key)) count += differing_leaves(absent, value);
+  if (a.is_list() && b.is_list())
+    for (size_t i = 0; i < std::max(a.as_list().size(), b.as_list().size()); ++i)
+      count += differing_leaves(i < a.as_list().size() ? a.as_list()[i] : absent,
+                                i < b.as_list().size() ? b.as_list()[i] : absent);
   return std::max<int64_t>(count, 1);
 }
 

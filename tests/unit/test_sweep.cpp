@@ -252,6 +252,9 @@ TEST(ValueDifferences, NameEachPlaceAndASwappedComponentOnce) {
   const Value after = parse_json(R"({"a": 2, "m": {"use": "y", "j": 3}, "l": [{"use": "t", "w": 2}], "n": true})", "");
   EXPECT_EQ(value_differences(before, after),
             (std::vector<std::string>{"/a: 1 -> 2", "/m: x -> y", "/l/0/w: 1 -> 2", "/n: none -> true"}));
+  EXPECT_EQ(
+      value_differences(parse_json(R"([{"use": "t", "w": 1}])", ""), parse_json(R"([{"use": "t"}, {"use": "u"}])", "")),
+      (std::vector<std::string>{": [t] -> [t, u]"}));
 }
 
 /// Jobs that are shell scripts.
