@@ -51,19 +51,20 @@ int sweep(SweepArguments& arguments) {
   else
     fmt::print("{}{}", result.text, result.text.ends_with('\n') ? "" : "\n");
   if (arguments.options.dry_run) return exit_done;
-  if (result.stopped)
-    report.line(
-        fmt::format("stopped with {} runs unfinished; the same command "
-                    "goes on where they saved their state",
-                    result.unfinished));
-  else if (result.failed > 0)
+  if (result.failed > 0)
     report.line(
         fmt::format("{} run{} failed; --retry-failed tries again, logs "
                     "are in {}/runs/*/process.log",
                     result.failed, result.failed == 1 ? "" : "s", result.folder.string()));
+  // Without --only whatever is unfinished was meant to finish: interrupted here, or cancelled on the cluster.
+  const bool cut_short = result.stopped || (result.unfinished > 0 && arguments.options.only.empty());
+  if (cut_short)
+    report.line(fmt::format("stopped with {} run{} unfinished; the same command goes on where they saved their state",
+                            result.unfinished, result.unfinished == 1 ? "" : "s"));
   else if (result.unfinished > 0)
-    report.line(fmt::format("{} runs were not selected and are not finished", result.unfinished));
-  return result.failed > 0 || result.stopped ? exit_failed : exit_done;
+    report.line(fmt::format("{} run{} not selected and not finished", result.unfinished,
+                            result.unfinished == 1 ? " is" : "s are"));
+  return result.failed > 0 || cut_short ? exit_failed : exit_done;
 }
 
 void add_worker_command(CLI::App& app, CommandContext& context) {
