@@ -56,15 +56,13 @@ int sweep(SweepArguments& arguments) {
         fmt::format("{} run{} failed; --retry-failed tries again, logs "
                     "are in {}/runs/*/process.log",
                     result.failed, result.failed == 1 ? "" : "s", result.folder.string()));
-  // Without --only whatever is unfinished was meant to finish: interrupted here, or cancelled on the cluster.
-  const bool cut_short = result.stopped || (result.unfinished > 0 && arguments.options.only.empty());
-  if (cut_short)
+  if (result.stopped || result.unfinished > 0)
     report.line(fmt::format("stopped with {} run{} unfinished; the same command goes on where they saved their state",
                             result.unfinished, result.unfinished == 1 ? "" : "s"));
-  else if (result.unfinished > 0)
-    report.line(fmt::format("{} run{} not selected and not finished", result.unfinished,
-                            result.unfinished == 1 ? " is" : "s are"));
-  return result.failed > 0 || cut_short ? exit_failed : exit_done;
+  else if (result.not_selected > 0)
+    report.line(fmt::format("{} run{} not selected and not finished", result.not_selected,
+                            result.not_selected == 1 ? " is" : "s are"));
+  return result.failed > 0 || result.stopped || result.unfinished > 0 ? exit_failed : exit_done;
 }
 
 void add_worker_command(CLI::App& app, CommandContext& context) {

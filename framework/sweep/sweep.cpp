@@ -257,7 +257,8 @@ class SweepRunner {
     out.stopped = report_.stopping();
     for (const PlannedRun& run : plan_.runs) {
       out.failed += run.state == JobState::failed;
-      out.unfinished += run.state != JobState::failed && run.state != JobState::finished;
+      if (run.state == JobState::failed || run.state == JobState::finished) continue;
+      ++(run.selected ? out.unfinished : out.not_selected);
     }
     auto known = known_results();
     if (!known) {

@@ -36,8 +36,10 @@ struct SweepResult {
   std::filesystem::path folder;
   std::string text;  ///< leaderboard, or the plan of a dry run
   Value value;       ///< results.json, or the plan
-  int64_t failed = 0, unfinished = 0;
-  bool stopped = false;  ///< by the report's stop flag: runs saved their state
+  int64_t failed = 0;
+  int64_t unfinished = 0;    ///< of the selected runs: interrupted here, or cancelled on the cluster
+  int64_t not_selected = 0;  ///< not finished either, but left out by --only
+  bool stopped = false;      ///< by the report's stop flag: runs saved their state
 };
 
 /// Plans the runs, starts those that are not finished, and sums up. What a

@@ -166,6 +166,7 @@ class Reader {
     const SweepParams& params = sweep_.params;
     if (!is_plain_name(params.name))
       add("/name", fmt::format("is \"{}\", expected {}", params.name, plain_name_wanted));
+    for (size_t i = 0; i < params.overrides.size(); ++i) check_override(params.overrides[i], "", i);
     for (size_t i = 0; i < params.variants.size(); ++i) check_variant(params.variants[i], i);
     if (params.variants.empty() && params.base.empty()) add("/base", "is missing; there are no variants either");
     for (size_t i = 0; i < params.grid.size(); ++i) check_axis(params.grid[i], i);

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -41,6 +43,12 @@ class FolderLock {
     if (descriptor_ < 0) throw Error(fmt::format("{}: cannot be opened", file.string()));
     bool said = false;
     while (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) {
+        const std::string reason = std::strerror(errno);
+        close(descriptor_);
+        throw Error(
+            fmt::format("{}: cannot be locked: {}; put the sweep on a file system with locks", file.string(), reason));
+      }
       if (!said) report.line("waiting: another process is at work in this run folder");
       said = true;
       report.stop_point();

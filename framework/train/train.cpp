@@ -136,7 +136,8 @@ class Trainer {
     });
     if (!ranks_.leads()) prepare(checkpoint ? &*checkpoint : nullptr);
     if (!ranks_.alone()) check_same_start();
-    if (checkpoint && ranks_.leads()) folder_.keep_metrics_until(progress_.epoch);
+    // Without a checkpoint too: a kill may have come between an epoch's line and the checkpoint of its end.
+    if (resume_ && ranks_.leads()) folder_.keep_metrics_until(progress_.epoch);
     checkpoint.reset();
     open_events();
 

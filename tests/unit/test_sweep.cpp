@@ -94,10 +94,12 @@ TEST_F(SweepFileTest, EverythingWrongIsToldAtOnceWithItsPlaceAndASuggestion) {
   EXPECT_NE(text.find("/variants/0/overides: unknown parameter; did you mean \"overrides\"?"), std::string::npos)
       << text;
 
-  text = fault(R"({"name": "a b", "base": "base.json", "seeds": [1, 1], "metrics": ["mR", "i2t.R@2"],
+  text = fault(
+      R"({"name": "a b", "base": "base.json", "seeds": [1, 1], "metrics": ["mR", "i2t.R@2"], "overrides": ["seed=7"],
                    "variants": [{"name": "../x"}, {"name": "b", "config": "none.json", "overrides": ["seed=3"]}]})");
-  for (const char* part : {"/name: is \"a b\"", "/seeds/1: is there twice", "/metrics/1: is \"i2t.R@2\"",
-                           "/variants/0/name: is \"../x\"", "/variants/1/config: ", "/variants/1/overrides/0: sets"})
+  for (const char* part :
+       {"/name: is \"a b\"", "/seeds/1: is there twice", "/metrics/1: is \"i2t.R@2\"", "/overrides/0: sets",
+        "/variants/0/name: is \"../x\"", "/variants/1/config: ", "/variants/1/overrides/0: sets"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 
   text = fault(R"({"name": "s", "base": "base.json", "variants": [{"name": "plain"}], "baseline": "plian"})");
