@@ -8,19 +8,16 @@
 #include <mutex>
 #include <thread>
 
+#include "framework/io/file_lock.h"
+
 namespace orbweaver {
 
-/// A lock between processes, also of different machines where the file system has locks over the network (NFS from
-/// Linux 2.6.12 on). A process that ends, by whatever way, gives it back. While held, the lock file's time is renewed
-/// now and then, so that others can tell a holder at work from one whose machine is gone. The file is removed with the
-/// lock; one that a killed process left is taken over by the next, or swept up (scan_cache).
+/// A FileLock that is removed with its holder. While held, the lock file's time is renewed now and then, so that others
+/// can tell a holder at work from one whose machine is gone. One that a killed process left is taken over by the next,
+/// or swept up (scan_cache).
 class CacheLock {
  public:
-  enum class State {
-    taken,
-    held,        ///< by another
-    unavailable  ///< this file system has no locks, or nothing can be written there
-  };
+  using State = FileLock::State;
 
   explicit CacheLock(std::filesystem::path file, std::chrono::milliseconds heartbeat = std::chrono::seconds(5));
   ~CacheLock();
@@ -35,9 +32,8 @@ class CacheLock {
  private:
   void beat();
 
-  std::filesystem::path file_;
+  FileLock lock_;
   std::chrono::milliseconds heartbeat_;
-  int descriptor_ = -1;
   int64_t last_sign_ = 0;  // the lock file's time, as last seen
   std::chrono::steady_clock::time_point last_change_ = std::chrono::steady_clock::now();
 

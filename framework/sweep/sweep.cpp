@@ -1,19 +1,16 @@
 #include "framework/sweep/sweep.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <random>
 #include <thread>
 
+#include "framework/io/file_lock.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/sweep/launcher.h"
@@ -30,40 +27,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Held while a sweep is at work in a folder; the system releases it however
-/// the process ends.
-class SweepLock {
- public:
-  explicit SweepLock(const fs::path& folder) {
-    fs::create_directories(folder);
-    const fs::path file = folder / "lock";
-    descriptor_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) throw Error(fmt::format("{}: cannot be opened: {}", file.string(), std::strerror(errno)));
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      const int error = errno;
-      close(descriptor_);
-      if (error != EWOULDBLOCK)
-        throw Error(fmt::format("{}: cannot be locked: {}", file.string(), std::strerror(error)));
-      throw InputError(
-          fmt::format("{}: another sweep is at work in it "
-                      "(process {}); wait for its end, or choose "
-                      "another folder with --out",
-                      folder.string(), one_word(read_file(file))));
-    }
-    const std::string pid = fmt::format("{}\n", getpid());
-    if (ftruncate(descriptor_, 0) != 0 || pwrite(descriptor_, pid.data(), pid.size(), 0) < 0) return;  // only a hint
-  }
-  ~SweepLock() { close(descriptor_); }
-  SweepLock(const SweepLock&) = delete;
-  SweepLock& operator=(const SweepLock&) = delete;
-
- private:
-  static std::string one_word(const std::string& text) {
-    const std::string word = text.substr(0, text.find('\n'));
-    return word.empty() ? "unknown" : word;
-  }
-  int descriptor_ = -1;
-};
+/// Takes the lock of the sweep that is at work in a folder.
+void take(FileLock& lock, const fs::path& folder) {
+  fs::create_directories(folder);
+  if (!lock.take_if_free())
+    throw InputError(
+        fmt::format("{}: another sweep is at work in it "
+                    "(process {}); wait for its end, or choose "
+                    "another folder with --out",
+                    folder.string(), lock.holder()));
+  lock.sign();
+}
 
 std::string new_token() {
   std::random_device device;
@@ -297,7 +271,8 @@ SweepResult run_sweep(const SweepOptions& options, const RunReport& report) {
     PlanView view = describe_plan(plan, LocalLauncher(0).processors(), report);
     return {plan.folder, std::move(view.text), std::move(view.value)};
   }
-  const SweepLock lock(plan.folder);
+  FileLock lock(plan.folder / "lock");
+  take(lock, plan.folder);
   remove_leftovers(plan.folder);
   inspect(plan, options.retry_failed);
   return SweepRunner(std::move(plan), report).run();

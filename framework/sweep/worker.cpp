@@ -1,21 +1,17 @@
 #include "framework/sweep/worker.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <thread>
 
 #include "framework/eval/evaluation.h"
 #include "framework/eval/named_reranker.h"
 #include "framework/eval/saved_ranks.h"
+#include "framework/io/file_lock.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/io/npy.h"
@@ -36,32 +32,13 @@ using Clock = std::chrono::steady_clock;
 
 /// One process at a time in a run folder: the one of an earlier launch may
 /// still be at work, on a cluster for long.
-class FolderLock {
- public:
-  FolderLock(const fs::path& file, const RunReport& report)
-      : descriptor_(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    if (descriptor_ < 0) throw Error(fmt::format("{}: cannot be opened", file.string()));
-    bool said = false;
-    while (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK && errno != EINTR) {
-        const std::string reason = std::strerror(errno);
-        close(descriptor_);
-        throw Error(
-            fmt::format("{}: cannot be locked: {}; put the sweep on a file system with locks", file.string(), reason));
-      }
-      if (!said) report.line("waiting: another process is at work in this run folder");
-      said = true;
-      report.stop_point();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+void wait_for(FileLock& lock, const RunReport& report) {
+  for (bool said = false; !lock.take_if_free(); said = true) {
+    if (!said) report.line("waiting: another process is at work in this run folder");
+    report.stop_point();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  ~FolderLock() { close(descriptor_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int descriptor_;
-};
+}
 
 double peak_memory_mib() {
   rusage usage{};
@@ -88,7 +65,8 @@ class Worker {
 
   bool run() {
     fs::create_directories(folder_.path());
-    const FolderLock lock(folder_.lock(), report_);
+    FileLock lock(folder_.lock());
+    wait_for(lock, report_);
     remove_leftovers(folder_.path());
     if (const auto before = folder_.read_outcome(); before && before->training == outcome_.training) {
       // An evaluation made again keeps what the training took; a training that
@@ -164,13 +142,17 @@ class Worker {
   void write_identity() const { write_atomically(folder_.identity(), to_json(job_.at("training")) + "\n"); }
 
   /// Takes over another run's files where that has the same training. @return
-  /// whether it did.
+  /// whether it did; where that is gone since the sweep was planned, this run
+  /// has to train itself.
   bool adopt() {
     const Value& from = job_.at("adopt");
     if (from.is_null()) return false;
     const SweepRunFolder other(from.as_string());
-    if (!other.trained(outcome_.training))
-      throw Error(fmt::format("{}: the training that this run shares is not there", other.path().string()));
+    if (!other.trained(outcome_.training)) {
+      report_.line(fmt::format("{}: the training that this run shares is not there any more; it trains itself",
+                               other.path().string()));
+      return false;
+    }
     clear();
     for (const auto& entry : fs::directory_iterator(other.path())) {
       const std::string name = entry.path().filename().string();
