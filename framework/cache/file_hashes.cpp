@@ -1,10 +1,12 @@
 #include "framework/cache/file_hashes.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
-#include <string_view>
+#include <cstdint>
 #include <unordered_map>
 
 #include "framework/data/prefetch.h"
@@ -21,9 +23,14 @@ constexpr int64_t second = 1'000'000'000;
 
 int64_t nanoseconds(const timespec& time) { return static_cast<int64_t>(time.tv_sec) * second + time.tv_nsec; }
 
+int64_t now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 /// What changes with a file's content, as text, and when it last changed.
 struct State {
-  std::string text;
+  std::string text;  // empty: not there
   int64_t changed = 0;
 };
 
@@ -34,41 +41,114 @@ State state_of(const fs::path& file) {
   return {fmt::format("{} {} {} {}", info.st_size, nanoseconds(info.st_mtim), changed, info.st_ino), changed};
 }
 
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
+
+using Labelled = std::vector<std::pair<std::string, fs::path>>;
+
+/// The regular files of a folder and of those in it, by their paths from it. A folder that was seen under another name
+/// is passed over, so that links in a circle end.
+void list_files(const fs::path& folder, const std::string& prefix, std::set<fs::path>& seen, Labelled& files) {
+  std::error_code error;
+  if (!seen.insert(fs::canonical(folder, error)).second) return;
+  std::vector<fs::path> entries;
+  try {
+    for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
+  } catch (const fs::filesystem_error& failure) {
+    throw InputError(fmt::format("{}: cannot be read: {}", folder.string(), failure.code().message()));
+  }
+  std::sort(entries.begin(), entries.end());
+  for (const fs::path& entry : entries) {
+    const std::string name = prefix + entry.filename().string();
+    if (fs::is_directory(entry, error))
+      list_files(entry, name + "/", seen, files);
+    else if (is_file(entry))
+      files.emplace_back(name, entry);
+  }
+}
+
+/// Of the files beside `file` those with its stem, and those of companion_names().
+Labelled companions_of(const fs::path& file) {
+  const fs::path folder = folder_of(file);
+  const std::string own = file.filename().string(), stem = file.stem().string() + ".";
+  Labelled found;
+  std::error_code error;  // a folder that cannot be listed has none
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (const std::string name = at->path().filename().string(); name != own && name.starts_with(stem))
+      found.emplace_back(name, at->path());
+  for (const std::string& name : companion_names())
+    if (name != own && !name.starts_with(stem)) found.emplace_back(name, folder / name);
+  std::erase_if(found, [](const auto& entry) { return !is_file(entry.second); });
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
 /// Lines "hash TAB state TAB path".
-class Record {
+class ContentHashes::Record {
  public:
-  explicit Record(fs::path file) : file_(std::move(file)) {
-    std::error_code error;
-    if (file_.empty() || !fs::is_regular_file(file_, error)) return;
+  explicit Record(fs::path file) : file_(std::move(file)), known_(read(file_)) {}
+
+  const std::string* find(const std::string& path, const std::string& state) {
+    const auto at = known_.find(path);
+    if (state.empty() || at == known_.end() || at->second.state != state) return nullptr;
+    used_ = true;
+    return &at->second.hash;
+  }
+
+  void add(const std::string& path, const State& state, const std::string& hash) {
+    if (state.text.empty() || path.find('\n') != std::string::npos) return;
+    known_[path] = {hash, state.text};
+    changed_ = true;
+  }
+
+  void save() {
+    if (file_.empty()) return;
+    if (changed_) {
+      write();
+    } else if (used_) {
+      const timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+      utimensat(AT_FDCWD, file_.c_str(), times, 0);
+    }
+    changed_ = used_ = false;
+  }
+
+ private:
+  struct Entry {
+    std::string hash, state;
+  };
+  using Entries = std::unordered_map<std::string, Entry>;
+
+  static Entries read(const fs::path& file) {
+    Entries known;
+    if (file.empty() || !is_file(file)) return known;
     std::vector<std::string> lines;
     try {
-      lines = read_lines(file_);
+      lines = read_lines(file);
     } catch (const InputError&) {
-      return;
+      return known;
     }
-    if (lines.empty() || lines[0] != header) return;
+    if (lines.empty() || lines[0] != header) return known;
     for (size_t i = 1; i < lines.size(); ++i) {
       const std::string& line = lines[i];
       const size_t tab = line.find('\t', hash_length + 1);
       if (line.size() <= hash_length || line[hash_length] != '\t' || tab == std::string::npos) continue;
-      known_[line.substr(tab + 1)] = {line.substr(0, hash_length), line.substr(hash_length + 1, tab - hash_length - 1)};
+      known[line.substr(tab + 1)] = {line.substr(0, hash_length), line.substr(hash_length + 1, tab - hash_length - 1)};
     }
+    return known;
   }
 
-  const std::string* find(const std::string& path, const std::string& state) const {
-    const auto at = known_.find(path);
-    return at != known_.end() && at->second.state == state ? &at->second.hash : nullptr;
-  }
-  void add(const std::string& path, const State& state, const std::string& hash) {
-    if (file_.empty() || state.text.empty() || path.find('\n') != std::string::npos) return;
-    known_[path] = {hash, state.text};
-    changed_ = true;
-  }
-  void save() const {
-    if (!changed_) return;
+  void write() const {
+    Entries all = read(file_);  // what another process remembered meanwhile stays
+    for (const auto& [path, entry] : known_) all[path] = entry;
     std::string text(header);
     text += '\n';
-    for (const auto& [path, entry] : known_) text += fmt::format("{}\t{}\t{}\n", entry.hash, entry.state, path);
+    for (const auto& [path, entry] : all) text += fmt::format("{}\t{}\t{}\n", entry.hash, entry.state, path);
     try {
       write_atomically(file_, text);
     } catch (const Error&) {
@@ -77,26 +157,48 @@ class Record {
     }
   }
 
- private:
-  struct Entry {
-    std::string hash, state;
-  };
   fs::path file_;
-  std::unordered_map<std::string, Entry> known_;
-  bool changed_ = false;
+  Entries known_;
+  bool changed_ = false, used_ = false;
 };
 
-}  // namespace
+ContentHashes::ContentHashes(fs::path records, int threads) : records_(std::move(records)), threads_(threads) {}
 
-std::vector<std::string> hash_files(const std::vector<fs::path>& files, const fs::path& record_file, int threads) {
-  Record record(record_file);
+ContentHashes::~ContentHashes() {
+  try {
+    save();
+  } catch (const std::exception&) {
+    return;  // the files are hashed again next time
+  }
+}
+
+void ContentHashes::save() {
+  for (const auto& [folder, record] : open_) record->save();
+}
+
+fs::path ContentHashes::records_in(const fs::path& cache) { return cache.empty() ? fs::path() : cache / "files"; }
+
+ContentHashes::Record& ContentHashes::record_of(const fs::path& file) {
+  const std::string folder = file.parent_path().string();
+  std::unique_ptr<Record>& record = open_[folder];
+  if (!record)
+    record = std::make_unique<Record>(records_.empty() ? fs::path()
+                                                       : records_ / (hash_text(folder).substr(0, 16) + ".hashes"));
+  return *record;
+}
+
+std::string ContentHashes::of_file(const fs::path& file) { return of_files({file})[0]; }
+
+std::vector<std::string> ContentHashes::of_files(const std::vector<fs::path>& given) {
+  std::vector<fs::path> files;
+  for (const fs::path& file : given) files.push_back(file.empty() ? file : fs::absolute(file));
   std::vector<std::string> hashes(files.size());
   std::vector<size_t> unknown;
   std::vector<State> states;
   for (size_t i = 0; i < files.size(); ++i) {
     if (files[i].empty()) continue;
     State state = state_of(files[i]);
-    if (const std::string* known = record.find(files[i].string(), state.text)) {
+    if (const std::string* known = record_of(files[i]).find(files[i].string(), state.text)) {
       hashes[i] = *known;
       continue;
     }
@@ -104,22 +206,69 @@ std::vector<std::string> hash_files(const std::vector<fs::path>& files, const fs
     states.push_back(std::move(state));
   }
   if (unknown.empty()) return hashes;
-  const int64_t now =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t started = now();
   OrderedPrefetch<std::string> made(
       static_cast<int64_t>(unknown.size()),
-      [&](int64_t i) { return hash_file(files[unknown[static_cast<size_t>(i)]]); }, threads, 64);
+      [&](int64_t i) { return hash_file(files[unknown[static_cast<size_t>(i)]]); }, threads_, 64);
   for (size_t i = 0; i < unknown.size(); ++i) {
+    const fs::path& file = files[unknown[i]];
     hashes[unknown[i]] = *made.next();
-    if (now - states[i].changed > 2 * second) record.add(files[unknown[i]].string(), states[i], hashes[unknown[i]]);
+    if (started - states[i].changed > 2 * second) record_of(file).add(file.string(), states[i], hashes[unknown[i]]);
   }
-  record.save();
   return hashes;
 }
 
-fs::path hash_record(const fs::path& cache, const fs::path& folder) {
-  if (cache.empty()) return {};
-  return cache / "files" / (hash_text(folder.string()).substr(0, 16) + ".hashes");
+std::string ContentHashes::of_labelled(const Labelled& labelled) {
+  std::vector<fs::path> files;
+  for (const auto& [label, file] : labelled) files.push_back(is_file(file) ? file : fs::path());
+  const std::vector<std::string> hashes = of_files(files);
+  Hasher all;
+  for (size_t i = 0; i < labelled.size(); ++i)
+    all.add(std::string_view(labelled[i].first)).add(files[i].empty() ? missing : std::string_view(hashes[i]));
+  return all.hex();
+}
+
+std::string ContentHashes::of_path(const fs::path& path) {
+  Labelled files;
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    std::set<fs::path> seen;
+    list_files(path, "", seen, files);
+  } else {
+    files = companions_of(path);
+    files.insert(files.begin(), {path.filename().string(), path});
+  }
+  return of_labelled(files);
+}
+
+const std::vector<std::string>& companion_names() {
+  static const std::vector<std::string> names{"config.json",    "open_clip_config.json",
+                                              "tokenizer.json", "tokenizer_config.json",
+                                              "vocab.json",     "vocab.txt",
+                                              "merges.txt",     "bpe_simple_vocab_16e6.txt.gz"};
+  return names;
+}
+
+namespace {
+
+using ReplacePath = std::function<Value(const std::string&, const fs::path&)>;
+
+void replace_paths(const FieldType& type, Value& value, const std::string& pointer, const ReplacePath& by) {
+  if (type.base == FieldType::Base::path && value.is_string()) {
+    if (!value.as_string().empty()) value = by(pointer, value.as_string());
+  } else if (type.base == FieldType::Base::list && value.is_list()) {
+    for (size_t i = 0; i < value.as_list().size(); ++i)
+      replace_paths(*type.item, value.as_list()[i], fmt::format("{}/{}", pointer, i), by);
+  } else if (type.base == FieldType::Base::object && value.is_object()) {
+    orbweaver::replace_paths(*type.object, value, pointer, by);
+  }
+}
+
+}  // namespace
+
+void replace_paths(const Schema& schema, Value& params, const std::string& pointer, const ReplacePath& by) {
+  for (const Field& field : schema.fields)
+    if (Value* value = params.find(field.name)) replace_paths(field.type, *value, pointer + "/" + field.name, by);
 }
 
 }  // namespace orbweaver

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/cache/file_hashes.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/check_outputs.h"
@@ -499,34 +500,22 @@ void RetrievalModel::find_fault(const LossInput& batch) const {
 
 namespace {
 
-/// Component, parameters, plugin and the content of every file that a parameter names. Files beside it with the same
-/// stem count too: a Darknet network is two files, of which a config may name one.
-void add_identity(Hasher& hasher, const ComponentConfig& config, PluginHost& plugins) {
+/// Component, parameters, plugin, and what counts of every file that a parameter names.
+void add_identity(Hasher& hasher, const ComponentConfig& config, PluginHost& plugins, ContentHashes& hashes) {
   const Component& component = plugins.find(config.kind, config.id);
   hasher.add(std::string_view(config.kind)).add(std::string_view(config.id));
   hasher.add(std::string_view(PluginHost::plugin_of(component).hash));
   Value params = config.params;
-  for (const Field& field : component.parameters.fields) {
-    if (field.type.base != FieldType::Base::path) continue;
-    const Value* value = params.find(field.name);
-    if (!value || !value->is_string() || value->as_string().empty()) continue;
-    const std::filesystem::path file = value->as_string();
-    params[field.name] = Value("");  // where it lies does not matter
-    if (!std::filesystem::is_regular_file(file)) continue;
-    std::map<std::string, std::string> hashes;
-    for (const auto& entry : std::filesystem::directory_iterator(file.parent_path()))
-      if (entry.is_regular_file() && entry.path().stem() == file.stem())
-        hashes[entry.path().filename().string()] = hash_file(entry.path());
-    for (const auto& [name, hash] : hashes) hasher.add(std::string_view(name)).add(std::string_view(hash));
-  }
+  replace_paths(component.parameters, params, "",
+                [&](const std::string&, const std::filesystem::path& path) { return Value(hashes.of_path(path)); });
   hasher.add(std::string_view(to_json(params, -1)));
 }
 
 }  // namespace
 
-std::string RetrievalModel::encoder_identity(Side side) const {
+std::string RetrievalModel::encoder_identity(Side side, ContentHashes& hashes) const {
   Hasher hasher;
-  add_identity(hasher, *side_config(side).encoder, plugins_);
+  add_identity(hasher, *side_config(side).encoder, plugins_, hashes);
   const ModelComponent& encoder =
       side == Side::image ? static_cast<const ModelComponent&>(image_encoder_.get()) : text_encoder_.get();
   TensorMap tensors;
@@ -543,15 +532,15 @@ std::string RetrievalModel::encoder_identity(Side side) const {
   return hasher.hex();
 }
 
-std::string RetrievalModel::graph_identity(Side side) const {
+std::string RetrievalModel::graph_identity(Side side, ContentHashes& hashes) const {
   Hasher hasher;
-  add_identity(hasher, *side_config(side).graph, plugins_);
+  add_identity(hasher, *side_config(side).graph, plugins_, hashes);
   return hasher.hex();
 }
 
-std::string RetrievalModel::detector_identity() const {
+std::string RetrievalModel::detector_identity(ContentHashes& hashes) const {
   Hasher hasher;
-  add_identity(hasher, *config_.image.detector, plugins_);
+  add_identity(hasher, *config_.image.detector, plugins_, hashes);
   return hasher.hex();
 }
 

@@ -24,6 +24,8 @@
 
 namespace orbweaver {
 
+class ContentHashes;
+
 /// What the components learnt that is no tensor, by name ("text.encoder", "labels", "relations").
 using ExtraStates = std::map<std::string, std::string>;
 
@@ -101,12 +103,12 @@ class RetrievalModel {
   const Parts& reads() const { return reads_; }
   /// Those of them that losses and interaction read: what `loss` needs beside the embeddings.
   const Parts& batch_reads() const { return batch_reads_; }
-  /// Identity of an encoder for caches: component, parameters, plugin, weights files and tensor values.
-  std::string encoder_identity(Side side) const;
-  /// Identity of a graph builder, and of the detector: component, parameters, plugin, weights files. The model must have
-  /// them.
-  std::string graph_identity(Side side) const;
-  std::string detector_identity() const;
+  /// Identity of an encoder for caches: component, parameters, plugin, what counts of the files that parameters name
+  /// (ContentHashes::of_path), and tensor values.
+  std::string encoder_identity(Side side, ContentHashes& hashes) const;
+  /// Identity of a graph builder, and of the detector: the same without tensors. The model must have them.
+  std::string graph_identity(Side side, ContentHashes& hashes) const;
+  std::string detector_identity(ContentHashes& hashes) const;
 
  private:
   static size_t index(Side side) { return side == Side::image ? 0 : 1; }

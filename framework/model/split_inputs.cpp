@@ -7,12 +7,12 @@
 #include <map>
 #include <numeric>
 
-#include "framework/cache/file_hashes.h"
 #include "framework/cache/graph_entry.h"
 #include "framework/data/image.h"
 #include "framework/data/prefetch.h"
 #include "framework/io/json.h"
 #include "framework/model/libtorch_version.h"
+#include "framework/model/processor.h"
 #include "framework/model/token_batch.h"
 #include "framework/version.h"
 #include "orbweaver/error.h"
@@ -96,7 +96,13 @@ Representation select_rows(const Representation& all, std::span<const int64_t> r
 
 SplitInputs::SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples,
                          const FeatureCache& cache, const RunReport& report, const Options& options)
-    : model_(model), split_(split), triples_(triples), cache_(cache), report_(report), options_(options) {
+    : model_(model),
+      split_(split),
+      triples_(triples),
+      cache_(cache),
+      report_(report),
+      options_(options),
+      hashes_(ContentHashes::records_in(cache.folder()), static_cast<int>(options.workers)) {
   for (const CaptionRecord& caption : split_.captions) caption_images_.push_back(caption.image);
 }
 
@@ -107,19 +113,16 @@ const std::string& SplitInputs::images_hash() {
   return images_hash_ = hash_of_files(files);
 }
 
-std::string SplitInputs::detections_hash() const {
+std::string SplitInputs::detections_hash() {
   std::vector<std::filesystem::path> files;
   for (const ImageRecord& image : split_.images) files.push_back(image.detections);
   return hash_of_files(files);
 }
 
-std::string SplitInputs::hash_of_files(const std::vector<std::filesystem::path>& files) const {
-  const auto any = std::find_if(files.begin(), files.end(), [](const auto& file) { return !file.empty(); });
-  if (any == files.end()) return {};
+std::string SplitInputs::hash_of_files(const std::vector<std::filesystem::path>& files) {
   Hasher all;
-  const auto record = hash_record(cache_.folder(), any->parent_path());
-  for (const std::string& hash : hash_files(files, record, static_cast<int>(options_.workers)))
-    all.add(std::string_view(hash));
+  for (const std::string& hash : hashes_.of_files(files)) all.add(std::string_view(hash));
+  hashes_.save();
   return all.hex();
 }
 
@@ -137,26 +140,29 @@ bool SplitInputs::objects_on_disk() const {
 }
 
 std::string SplitInputs::objects_key() {
+  if (!cache_.enabled()) return {};
   Hasher hasher;
   begin_key(hasher, "objects");
-  return hasher.add(std::string_view(model_.detector_identity())).add(std::string_view(images_hash())).hex();
+  return hasher.add(std::string_view(model_.detector_identity(hashes_))).add(std::string_view(images_hash())).hex();
 }
 
 std::string SplitInputs::image_graphs_key() {
+  if (!cache_.enabled()) return {};
   Hasher hasher;
   begin_key(hasher, "image graphs");
-  hasher.add(std::string_view(model_.graph_identity(Side::image))).add(std::string_view(images_hash()));
+  hasher.add(std::string_view(model_.graph_identity(Side::image, hashes_))).add(std::string_view(images_hash()));
   if (objects_on_disk())
     hasher.add(std::string_view("files")).add(std::string_view(detections_hash()));
   else if (model_.detector())
-    hasher.add(std::string_view("detector")).add(std::string_view(model_.detector_identity()));
+    hasher.add(std::string_view("detector")).add(std::string_view(model_.detector_identity(hashes_)));
   return hasher.hex();
 }
 
-std::string SplitInputs::text_graphs_key() const {
+std::string SplitInputs::text_graphs_key() {
+  if (!cache_.enabled()) return {};
   Hasher hasher;
   begin_key(hasher, "text graphs");
-  hasher.add(std::string_view(model_.graph_identity(Side::text)));
+  hasher.add(std::string_view(model_.graph_identity(Side::text, hashes_)));
   for (const CaptionRecord& record : split_.captions) {
     const Caption caption = caption_of(record);
     hasher.add(std::string_view(caption.text));
@@ -169,12 +175,13 @@ std::string SplitInputs::text_graphs_key() const {
 }
 
 std::string SplitInputs::features_key(Side side) {
+  if (!cache_.enabled()) return {};
   Hasher hasher;
   begin_key(hasher, side == Side::image ? "image features" : "text features");
-  hasher.add(std::string_view(model_.encoder_identity(side)));
+  hasher.add(std::string_view(model_.encoder_identity(side, hashes_)));
   // The last bits of a feature depend on what computes it, and how.
   hasher.add(std::string_view(fmt::format("LibTorch {}, {}, {} threads, batches of {}", libtorch_version().text,
-                                          model_.device().is_cpu() ? "cpu" : "gpu", model_.config().train.threads,
+                                          processor_name(model_.device().str()), model_.config().train.threads,
                                           options_.batch_size)));
   if (side == Side::image) return hasher.add(std::string_view(images_hash())).hex();
   for (const std::vector<int64_t>& tokens : text_tokens_)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "framework/cache/feature_cache.h"
+#include "framework/cache/file_hashes.h"
 #include "framework/data/augment.h"
 #include "framework/data/dataset.h"
 #include "framework/data/loader.h"
@@ -86,13 +87,13 @@ class SplitInputs {
   void prepare_images();
   void prepare_texts();
   const std::string& images_hash();
-  std::string detections_hash() const;
-  std::string hash_of_files(const std::vector<std::filesystem::path>& files) const;
+  std::string detections_hash();
+  std::string hash_of_files(const std::vector<std::filesystem::path>& files);
   Caption caption_of(const CaptionRecord& record) const;
-  // Names of entries in the cache: hashes of everything that the content depends on.
+  // Names of entries in the cache: hashes of everything that the content depends on. Empty without a cache.
   std::string objects_key();
   std::string image_graphs_key();
-  std::string text_graphs_key() const;
+  std::string text_graphs_key();
   std::string features_key(Side side);
   /// Features of an entry for each part that a later stage reads, or those that `make` makes, which then are stored.
   Representation cached_features(const std::string& key, Side side, int64_t count,
@@ -106,6 +107,7 @@ class SplitInputs {
   const FeatureCache& cache_;
   const RunReport& report_;
   Options options_;
+  ContentHashes hashes_;
 
   std::vector<Graph> image_graphs_, text_graphs_;  // per image, per caption
   std::vector<std::vector<Object>> detected_;      // per image, where a detector makes the objects

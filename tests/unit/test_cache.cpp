@@ -17,6 +17,7 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +28,9 @@
 #include "framework/cache/file_hashes.h"
 #include "framework/cache/graph_entry.h"
 #include "framework/io/files.h"
+#include "framework/io/json.h"
 #include "orbweaver/error.h"
+#include "orbweaver/params.h"
 #include "temporary_folder.h"
 
 extern char** environ;
@@ -493,26 +496,130 @@ TEST_F(Cache, GraphsComeBackToTheBit) {
   EXPECT_TRUE(std::signbit(read[0].features(1, 2)));
 }
 
+/// The one record in the cache, that of the files in one folder.
+fs::path record_in(const fs::path& cache) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(ContentHashes::records_in(cache), none)) return entry.path();
+  return {};
+}
+
 TEST_F(Cache, HashesOfFilesAreRememberedWhileTheFilesStayAsTheyAre) {
-  const fs::path a = temporary_.path() / "a.jpg", record = hash_record(folder(), temporary_.path());
+  const fs::path a = temporary_.path() / "a.jpg";
   write_text(a, "aaaa");
-  const auto hash = [&] { return hash_files({a, {}}, record, 2); };
+  const auto hash = [&] { return ContentHashes(ContentHashes::records_in(folder()), 2).of_files({a, {}}); };
   EXPECT_EQ(hash(), (std::vector<std::string>{hash_text("aaaa"), ""}));
-  EXPECT_FALSE(fs::exists(record));  // changed a moment ago: another change could go unseen
+  EXPECT_EQ(record_in(folder()), "");  // changed a moment ago: another change could go unseen
   std::this_thread::sleep_for(2100ms);
   EXPECT_EQ(hash()[0], hash_text("aaaa"));
   // The record is believed: it says something else.
+  const fs::path record = record_in(folder());
+  ASSERT_NE(record, "");
   std::string text = read_file(record);
   const size_t at = text.find(hash_text("aaaa"));
   ASSERT_NE(at, std::string::npos);
   write_text(record, text.replace(at, 32, std::string(32, '0')));
+  // Its time is that of its last use.
+  fs::last_write_time(record, fs::file_time_type::clock::now() - 240h);
   EXPECT_EQ(hash()[0], std::string(32, '0'));
+  EXPECT_LT(fs::file_time_type::clock::now() - fs::last_write_time(record), 1h);
   // The same size and time of writing do not hide another content.
   const auto time = fs::last_write_time(a);
   write_text(a, "bbbb");
   fs::last_write_time(a, time);
   EXPECT_EQ(hash()[0], hash_text("bbbb"));
-  EXPECT_THROW(hash_files({temporary_.path() / "missing"}, record, 1), InputError);
+  EXPECT_THROW(ContentHashes({}).of_file(temporary_.path() / "missing"), InputError);
+}
+
+TEST_F(Cache, APathCountsByNameContentAndWhatAComponentReadsBesideIt) {
+  const fs::path here = temporary_.path() / "here", there = temporary_.path() / "there";
+  for (const fs::path& place : {here, there}) {
+    write_text(place / "net.weights", "1");
+    write_text(place / "net.cfg", "2");
+    write_text(place / "config.json", "3");
+    write_text(place / "net2.weights", place.string());  // no companion
+    write_text(place / "notes.txt", place.string());
+  }
+  const auto hash = [](const fs::path& path) { return ContentHashes({}).of_path(path); };
+  const std::string before = hash(here / "net.weights");
+  EXPECT_EQ(hash(there / "net.weights"), before);
+  const auto after = [&](const char* file, const char* content) {
+    write_text(there / file, content);
+    return hash(there / "net.weights");
+  };
+  std::set<std::string> all{before};
+  for (const auto& [file, content] :
+       {std::pair("net.weights", "one"), std::pair("net.cfg", "two"), std::pair("net.names", "a new one"),
+        std::pair("config.json", "three"), std::pair("merges.txt", ""), std::pair("open_clip_config.json", "{}")})
+    EXPECT_TRUE(all.insert(after(file, content)).second) << file;
+  // The name may say how to read it: another one is another network.
+  for (const fs::path& name : {here / "net_laion2b.weights", here / "again.weights"}) {
+    write_text(name, "1");
+    EXPECT_TRUE(all.insert(hash(name)).second) << name;
+  }
+  EXPECT_TRUE(all.insert(hash(here / "nothing")).second);
+  EXPECT_NE(hash(here / "nothing"), hash(here / "none"));
+}
+
+TEST_F(Cache, AFolderCountsByAllThatIsInIt) {
+  const fs::path here = temporary_.path() / "here", there = temporary_.path() / "there";
+  for (const fs::path& place : {here, there}) {
+    write_text(place / "a.json", "1");
+    write_text(place / "deeper" / "b.bin", "2");
+  }
+  const auto hash = [](const fs::path& path) { return ContentHashes({}).of_path(path); };
+  EXPECT_EQ(hash(here), hash(there));
+  write_text(there / "deeper" / "b.bin", "3");
+  EXPECT_NE(hash(here), hash(there));
+  write_text(there / "deeper" / "b.bin", "2");
+  EXPECT_EQ(hash(here), hash(there));
+  fs::rename(there / "a.json", there / "c.json");
+  EXPECT_NE(hash(here), hash(there));
+  const std::string without = hash(here);
+  fs::create_directory_symlink(here, here / "deeper" / "circle");
+  EXPECT_EQ(hash(here), without);
+  write_text(temporary_.path() / "elsewhere" / "c", "4");
+  fs::create_directory_symlink(temporary_.path() / "elsewhere", here / "link");
+  EXPECT_NE(hash(here), without);
+}
+
+struct Vocabulary {
+  fs::path file;
+  std::vector<fs::path> more;
+  static void describe(ParamSpec<Vocabulary>& p) {
+    p.field("file", &Vocabulary::file, "");
+    p.field("more", &Vocabulary::more, "");
+  }
+};
+struct ParametersWithPaths {
+  fs::path weights, unset;
+  std::string name;
+  std::vector<fs::path> parts;
+  Vocabulary vocabulary;
+  std::optional<fs::path> maybe;
+  static void describe(ParamSpec<ParametersWithPaths>& p) {
+    p.field("weights", &ParametersWithPaths::weights, "");
+    p.field("unset", &ParametersWithPaths::unset, "");
+    p.field("name", &ParametersWithPaths::name, "");
+    p.field("parts", &ParametersWithPaths::parts, "");
+    p.field("vocabulary", &ParametersWithPaths::vocabulary, "");
+    p.field("maybe", &ParametersWithPaths::maybe, "");
+  }
+};
+
+TEST(ReplacePaths, ReachesThoseInListsAndInNestedObjects) {
+  const Schema& schema = schema_of<ParametersWithPaths>();
+  Value params = with_defaults(schema, parse_json(R"({"weights": "/w", "name": "/n", "parts": ["/p", "/q"],
+                                                      "vocabulary": {"file": "/v", "more": ["/m"]}})",
+                                                  "text"));
+  std::string pointers;
+  replace_paths(schema, params, "/x", [&](const std::string& pointer, const fs::path& path) {
+    pointers += pointer + " ";
+    return Value("was " + path.string());
+  });
+  EXPECT_EQ(pointers, "/x/weights /x/parts/0 /x/parts/1 /x/vocabulary/file /x/vocabulary/more/0 ");
+  EXPECT_EQ(params, parse_json(R"({"weights": "was /w", "unset": "", "name": "/n", "parts": ["was /p", "was /q"],
+                                   "vocabulary": {"file": "was /v", "more": ["was /m"]}, "maybe": null})",
+                               "text"));
 }
 
 // Processes that the tests above start.
