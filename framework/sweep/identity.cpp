@@ -1,11 +1,10 @@
 #include "framework/sweep/identity.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "framework/cache/file_hashes.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/libtorch_version.h"
@@ -16,24 +15,6 @@
 namespace orbweaver {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr const char* missing = "missing";
-
-/// Path, size and time of change of a file, and how long ago that was.
-struct FileState {
-  std::string text;  ///< empty: no such file
-  bool fresh = false;
-};
-
-FileState state_of(const fs::path& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return {};
-  const auto time = std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec);
-  const auto age = std::chrono::system_clock::now().time_since_epoch() - time;
-  return {fmt::format("{}\n{}\n{}", path.string(), static_cast<int64_t>(info.st_size),
-                      std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()),
-          age < std::chrono::seconds(2)};
-}
 
 /// Every component that is trained, or makes what is trained on.
 std::vector<const ComponentConfig*> trained_components(const Config& config) {
@@ -47,24 +28,12 @@ std::vector<const ComponentConfig*> trained_components(const Config& config) {
   return out;
 }
 
-/// Takes the paths of a component's parameters out of `object` and puts their
-/// content's hash into `files`.
-void hash_paths(const Schema& schema, Value& object, const std::string& pointer, FileHashes& hashes, Value& files) {
-  for (const Field& field : schema.fields) {
-    Value* value = object.find(field.name);
-    if (!value) continue;
-    const std::string at = pointer + "/" + field.name;
-    if (field.type.base == FieldType::Base::object && value->is_object()) {
-      hash_paths(*field.type.object, *value, at, hashes, files);
-    } else if (field.type.base == FieldType::Base::path && value->is_string()) {
-      if (!value->as_string().empty()) files[at.substr(1)] = Value(hashes.of(value->as_string()));
-      object.erase(field.name);
-    } else if (field.type.base == FieldType::Base::list && field.type.item->base == FieldType::Base::path) {
-      for (size_t i = 0; i < value->as_list().size(); ++i)
-        files[fmt::format("{}/{}", at.substr(1), i)] = Value(hashes.of(value->as_list()[i].as_string()));
-      object.erase(field.name);
-    }
-  }
+/// Replaces the paths in a component's parameters by null and puts what counts of them into `files`.
+void hash_paths(const Schema& schema, Value& params, const std::string& pointer, ContentHashes& hashes, Value& files) {
+  replace_paths(schema, params, pointer, [&](const std::string& at, const fs::path& path) {
+    files[at.substr(1)] = Value(hashes.of_path(path));
+    return Value();
+  });
 }
 
 Value* place_of(Value& value, const std::string& pointer) {
@@ -80,12 +49,12 @@ Value* place_of(Value& value, const std::string& pointer) {
 
 /// The resolved config without what changes no trained weight; paths become
 /// hashes in `files`.
-Value trained_config(const Config& config, PluginHost& plugins, FileHashes& hashes, Value& files) {
+Value trained_config(const Config& config, PluginHost& plugins, ContentHashes& hashes, Value& files) {
   Value out = config.resolved;
   for (const char* key : {"name", "output", "cache", "dataset", "rerank", "plugins", "plugin_paths"}) out.erase(key);
   if (config.dataset.skip_broken) out["skip_broken"] = true;
   for (const char* key : {"checkpoint_every", "tensorboard", "workers"}) out["train"].erase(key);
-  if (!config.synonyms.empty()) files["model/synonyms"] = Value(hashes.of(config.synonyms));
+  if (!config.synonyms.empty()) files["model/synonyms"] = Value(hashes.of_path(config.synonyms));
   out["model"].erase("synonyms");
   for (const ComponentConfig* part : trained_components(config))
     if (Value* place = place_of(out, part->pointer))
@@ -121,78 +90,8 @@ std::string shown(const Value& value) {
 
 }  // namespace
 
-FileHashes::FileHashes(fs::path memory) : memory_(std::move(memory)) {
-  if (memory_.empty() || !fs::exists(memory_)) return;
-  try {
-    const Value stored = read_json(memory_);
-    for (const auto& [key, hash] : stored.as_object()) known_[key] = hash.as_string();
-  } catch (const Error&) {
-    known_.clear();  // it only saves time
-  }
-}
-
-FileHashes::~FileHashes() {
-  try {
-    save();
-  } catch (const std::exception&) {
-    return;  // the files are hashed again next time
-  }
-}
-
-void FileHashes::save() {
-  if (!changed_ || memory_.empty()) return;
-  // What another process remembered meanwhile stays.
-  std::map<std::string, std::string> all = FileHashes(memory_).known_;
-  for (const auto& [key, hash] : known_) all[key] = hash;
-  Value out = Value::object();
-  for (const auto& [key, hash] : all) out[key] = Value(hash);
-  write_atomically(memory_, to_json(out) + "\n");
-  changed_ = false;
-}
-
-std::string FileHashes::of(const fs::path& path) {
-  if (fs::is_directory(path)) {
-    std::vector<std::pair<std::string, fs::path>> files;
-    for (const auto& entry : fs::recursive_directory_iterator(path))
-      if (entry.is_regular_file()) files.emplace_back(fs::relative(entry.path(), path).string(), entry.path());
-    std::sort(files.begin(), files.end());
-    return of_all(files);
-  }
-  const FileState state = state_of(path);
-  if (state.text.empty()) return missing;
-  const std::string key = hash_text(state.text);
-  const auto found = known_.find(key);
-  if (found != known_.end()) return found->second;
-  std::string hash = hash_file(path);
-  if (!state.fresh) {
-    known_[key] = hash;
-    changed_ = true;
-  }
-  return hash;
-}
-
-std::string FileHashes::of_all(const std::vector<std::pair<std::string, fs::path>>& labelled) {
-  Hasher states;
-  bool fresh = false;
-  for (const auto& [label, path] : labelled) {
-    const FileState state = state_of(path);
-    fresh = fresh || state.fresh;
-    states.add(std::string_view(label)).add(std::string_view(state.text));
-  }
-  const std::string key = states.hex();
-  const auto found = known_.find(key);
-  if (found != known_.end()) return found->second;
-  Hasher contents;
-  for (const auto& [label, path] : labelled) {
-    const bool there = fs::is_regular_file(path);
-    contents.add(std::string_view(label)).add(std::string_view(there ? hash_file(path) : missing));
-  }
-  const std::string hash = contents.hex();
-  if (!fresh) {
-    known_[key] = hash;
-    changed_ = true;
-  }
-  return hash;
+fs::path hash_records(const Config& config, const fs::path& sweep_folder) {
+  return config.cache.empty() ? sweep_folder / "hashes" : ContentHashes::records_in(config.cache);
 }
 
 const Value& Identifier::data(const Config& config) {
@@ -211,8 +110,8 @@ const Value& Identifier::data(const Config& config) {
   }
   Value out = Value::object();
   out["splits"] = Value(splits.hex());
-  out["images"] = Value(hashes_.of_all(images));
-  out["detections"] = Value(hashes_.of_all(detections));
+  out["images"] = Value(hashes_.of_labelled(images));
+  out["detections"] = Value(hashes_.of_labelled(detections));
   out["triples"] = Value(hash_of_triples(dataset.triples));
   return data_[key] = out;
 }

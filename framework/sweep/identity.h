@@ -2,11 +2,9 @@
 // same run, wherever their files lie.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "framework/config/config.h"
@@ -14,40 +12,17 @@
 
 namespace orbweaver {
 
+class ContentHashes;
 class PluginHost;
 
-/// Content hashes of files, remembered by path, size and time of change in one
-/// small file, so that unchanged files are not read again. A file that changed
-/// within the last two seconds is not remembered: it could change once more
-/// without its time telling.
-class FileHashes {
- public:
-  /// @param memory  the file; empty: nothing is remembered. One that cannot be
-  /// read is started anew.
-  explicit FileHashes(std::filesystem::path memory);
-  /// Saves what is new; a failure to do so only costs time and is not reported.
-  ~FileHashes();
-  FileHashes(const FileHashes&) = delete;
-  FileHashes& operator=(const FileHashes&) = delete;
-
-  /// Hash of a file's content, or of all files in a folder with their names in
-  /// it; "missing" where there is nothing.
-  std::string of(const std::filesystem::path& path);
-  /// One hash of many files, each under a label that stands for its place:
-  /// contents count, paths do not.
-  std::string of_all(const std::vector<std::pair<std::string, std::filesystem::path>>& labelled);
-  void save();
-
- private:
-  std::filesystem::path memory_;
-  std::map<std::string, std::string> known_;  ///< hash of (path, size, time) -> content hash
-  bool changed_ = false;
-};
+/// Where a sweep remembers hashes (ContentHashes): in the feature cache, or in the sweep's own folder where there is
+/// none.
+std::filesystem::path hash_records(const Config& config, const std::filesystem::path& sweep_folder);
 
 /// Identities of configs; datasets that several configs share are read once.
 class Identifier {
  public:
-  explicit Identifier(FileHashes& hashes) : hashes_(hashes) {}
+  explicit Identifier(ContentHashes& hashes) : hashes_(hashes) {}
 
   /// {"format": 1, "orbweaver": version, "libtorch": version, "config": {...},
   /// "files": {place: hash},
@@ -56,6 +31,7 @@ class Identifier {
   ///
   /// "config" is the resolved config without names, paths and rerankers, and
   /// without what changes no result (workers, checkpoint_every, tensorboard).
+  /// Files are what ContentHashes::of_path makes of each path that is set.
   /// Plugins are those whose components are trained or make its inputs.
   /// @throws InputError on a dataset that cannot be read.
   Value training(const Config& config, PluginHost& plugins);
@@ -67,7 +43,7 @@ class Identifier {
  private:
   const Value& data(const Config& config);
 
-  FileHashes& hashes_;
+  ContentHashes& hashes_;
   std::map<std::string, Value> data_;  ///< by the dataset's resolved config
 };
 

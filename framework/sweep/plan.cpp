@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "framework/cache/file_hashes.h"
 #include "framework/config/config.h"
 #include "framework/data/dataset.h"
 #include "framework/io/files.h"
@@ -149,7 +150,7 @@ class Planner {
     drop_repeated_rerankers(config);
     if (plan_.folder.empty()) plan_.folder = config.output / plan_.sweep.params.name;
     if (!hashes_) {
-      hashes_.emplace(config.cache.empty() ? plan_.folder / "hashes.json" : config.cache / "files" / "hashes.json");
+      hashes_.emplace(hash_records(config, plan_.folder), static_cast<int>(config.train.workers));
       identifier_.emplace(*hashes_);
     }
 
@@ -182,7 +183,7 @@ class Planner {
 
   const PlanOptions& options_;
   SweepPlan plan_;
-  std::optional<FileHashes> hashes_;
+  std::optional<ContentHashes> hashes_;
   std::optional<Identifier> identifier_;
   std::vector<std::string> seen_, problems_;
 };

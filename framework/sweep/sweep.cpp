@@ -122,6 +122,7 @@ class SweepRunner {
     file["folder"] = Value(run.folder.path().string());
     file["training"] = run.training;
     file["evaluation"] = Value(run.evaluation_hash);
+    file["hashes"] = Value(hash_records(run.config, plan_.folder).string());
     file["config"] = run.config.resolved;
     file["split"] = Value(plan_.sweep.params.split);
     file["adopt"] = run.twin ? Value(plan_.runs[*run.twin].folder.path().string()) : Value();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "framework/cache/file_hashes.h"
 #include "framework/eval/evaluation.h"
 #include "framework/eval/named_reranker.h"
 #include "framework/eval/saved_ranks.h"
@@ -85,8 +86,10 @@ class Worker {
 
  private:
   bool work() {
+    check_identity();
     const bool trained_before = folder_.trained(outcome_.training);
     if (!trained_before && !adopt() && !train_it()) return false;
+    if (!trained_before) check_identity();
     write_config();
     std::vector<EvaluationRow> rows = evaluate_it();
     outcome_.rows = to_value(rows);
@@ -99,6 +102,29 @@ class Worker {
     outcome_.token = outcome_.launch;
     folder_.write(outcome_);
     return true;
+  }
+
+  /// The identity is the plan's; while a run waits or trains, the plugins, weights and data under it can change, and
+  /// what comes out must not be recorded as what was planned.
+  void check_identity() const {
+    ConfigSource source;
+    source.value = job_.at("config");
+    source.file = folder_.job().string();
+    PluginHost::Options host;
+    host.search_paths = plugin_search_paths(source);
+    PluginHost plugins(host);
+    const Config config = resolve_config(source, plugins);
+    ContentHashes hashes(job_.at("hashes").as_string());
+    Identifier identifier(hashes);
+    const Value training = identifier.training(config, plugins);
+    const std::vector<std::string> changes = value_differences(job_.at("training"), training);
+    if (!changes.empty())
+      throw InputError(
+          fmt::format("{}: {} since the sweep was planned; run the sweep again", folder_.path().string(), changes[0]));
+    if (hash_value(identifier.evaluation(config, plugins, outcome_.training, split_)) != outcome_.evaluation)
+      throw InputError(
+          fmt::format("{}: a reranker's plugin or files changed since the sweep was planned; run the sweep again",
+                      folder_.path().string()));
   }
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

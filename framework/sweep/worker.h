@@ -16,12 +16,12 @@ namespace orbweaver {
 ///
 /// The job file: {"name", "folder", "training": Identifier::training,
 /// "evaluation": hash, "config": resolved config, "split": "test", "adopt":
-/// folder of a run of the same training, or null, "adopt_name": its name}.
+/// folder of a run of the same training, or null, "adopt_name": its name,
+/// "hashes": folder of the ContentHashes' records}.
 ///
 /// @return false when it was told to stop, after saving.
-/// @throws what stopped it, after leaving an outcome that says so; InputError
-/// where the folder holds something that is
-///         no run of a sweep.
+/// @throws what stopped it, after leaving an outcome that says so; InputError where the folder holds something that is
+///         no run of a sweep, or where plugins, weights or data are no longer those of the job's identity.
 bool run_sweep_job(const std::filesystem::path& job_file, const std::string& token, const RunReport& report);
 
 }  // namespace orbweaver

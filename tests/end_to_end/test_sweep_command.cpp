@@ -201,6 +201,34 @@ TEST_F(SweepCommand, ChangedDataTrainsAgainAndSaysWhy) {
   EXPECT_NE(changed.out().find("trained again: /data/splits"), std::string::npos) << changed.out();
 }
 
+TEST_F(SweepCommand, ARunWhoseDataChangedSinceItWasPlannedIsNotRecorded) {
+  const fs::path data = folder_ / "data", out = folder_ / "out", job = out / "runs" / "plain-s1" / "job.json";
+  fs::copy(shared_ / "data", data, fs::copy_options::recursive);
+  fs::copy(undisturbed(), out, fs::copy_options::recursive);
+  std::string text = read_file(job);
+  const auto replace_all = [&](const std::string& before, const std::string& after) {
+    for (size_t at = text.find(before); at != std::string::npos; at = text.find(before, at + after.size()))
+      text.replace(at, before.size(), after);
+  };
+  replace_all((shared_ / "data").string(), data.string());
+  replace_all(undisturbed().string(), out.string());
+  write_text(job, text);
+  const std::string weights = read_file(out / "runs" / "plain-s1" / "best.safetensors");
+
+  Command unchanged({"sweep-worker", job.string(), "--token", "first"}, folder_);
+  EXPECT_EQ(unchanged.wait(), 0) << unchanged.err();
+  std::string captions = read_file(data / "train_caps.txt");
+  write_text(data / "train_caps.txt", captions.insert(captions.find('\n'), " indeed"));
+  Command changed({"sweep-worker", job.string(), "--token", "second"}, folder_);
+  EXPECT_NE(changed.wait(), 0);
+  EXPECT_NE(changed.err().find("/data/splits: "), std::string::npos) << changed.err();
+  EXPECT_NE(changed.err().find("since the sweep was planned; run the sweep again"), std::string::npos) << changed.err();
+  const Value outcome = read_json(out / "runs" / "plain-s1" / "outcome.json");
+  EXPECT_EQ(outcome.at("status").as_string(), "failed");
+  EXPECT_EQ(outcome.at("launch").as_string(), "second");
+  EXPECT_EQ(read_file(out / "runs" / "plain-s1" / "best.safetensors"), weights) << "the training of before is kept";
+}
+
 TEST_F(SweepCommand, InterruptSavesTheRunsAndTheSameCommandGoesOn) {
   const fs::path out = folder_ / "out";
   const std::vector<std::string> arguments{

@@ -175,12 +175,18 @@ TEST_F(IdentityTest, SeedsAndTrainedParametersCountRerankersAndPathsDoNot) {
   EXPECT_NE(identity({"train.threads=2"}), before);
 }
 
-TEST_F(IdentityTest, WeightsCountByTheirContent) {
-  fs::copy(folder_.path() / "weights.safetensors", folder_.path() / "same.safetensors");
+TEST_F(IdentityTest, WeightsCountByTheirContentAndByWhatLiesBesideThem) {
+  const fs::path elsewhere = folder_.path() / "elsewhere";
+  fs::create_directory(elsewhere);
+  fs::copy(folder_.path() / "weights.safetensors", elsewhere / "weights.safetensors");
   write_text(folder_.path() / "other.safetensors", "same weights");
   const std::vector<std::string> before{weights("weights.safetensors")};
-  EXPECT_EQ(differences(before, {weights("same.safetensors")}), "");
-  EXPECT_EQ(differences(before, {weights("other.safetensors")}), "/files/model/image/encoder/weights\n");
+  const std::vector<std::string> moved{weights("elsewhere/weights.safetensors")};
+  const std::string changed = "/files/model/image/encoder/weights\n";
+  EXPECT_EQ(differences(before, moved), "");
+  EXPECT_EQ(differences(before, {weights("other.safetensors")}), changed);
+  write_text(elsewhere / "weights.cfg", "a network");
+  EXPECT_EQ(differences(before, moved), changed) << "a file of the same stem";
 }
 
 TEST_F(IdentityTest, DataCountsByItsContent) {
@@ -225,31 +231,6 @@ TEST_F(IdentityTest, AnOverrideOfWhatAVariantSetsIsRefused) {
   EXPECT_NE(fault("rerank=null").find("variant b sets rerank itself"), std::string::npos) << fault("rerank=null");
   EXPECT_NE(fault("seed=4").find("--set-sweep"), std::string::npos);
   EXPECT_NE(fault("train.lrr=4").find("did you mean \"lr\""), std::string::npos) << fault("train.lrr=4");
-}
-
-TEST(FileHashesTest, RemembersFilesThatAreOlderThanTheClockIsCoarse) {
-  TemporaryFolder folder;
-  const fs::path file = folder.path() / "file", memory = folder.path() / "memory.json";
-  write_text(file, "one");
-  {
-    FileHashes hashes(memory);
-    EXPECT_EQ(hashes.of(file), hash_text("one"));
-  }
-  EXPECT_FALSE(fs::exists(memory)) << "it may change within the same tick";
-  fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::hours(1));
-  {
-    FileHashes hashes(memory);
-    EXPECT_EQ(hashes.of(file), hash_text("one"));
-  }
-  ASSERT_TRUE(fs::exists(memory));
-  // Behind its back: the same size and time.
-  const auto time = fs::last_write_time(file);
-  write_text(file, "two");
-  fs::last_write_time(file, time);
-  EXPECT_EQ(FileHashes(memory).of(file), hash_text("one"));
-  fs::last_write_time(file, time + std::chrono::seconds(1));
-  EXPECT_EQ(FileHashes(memory).of(file), hash_text("two"));
-  EXPECT_EQ(FileHashes(memory).of(folder.path() / "none"), "missing");
 }
 
 TEST(ValueDifferences, NameEachPlaceAndASwappedComponentOnce) {
