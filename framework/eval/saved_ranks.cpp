@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <iterator>
 #include <map>
 
+#include "framework/eval/significance.h"
 #include "framework/io/safetensors.h"
 #include "orbweaver/error.h"
 
@@ -71,6 +73,19 @@ void append_outcomes(std::string& csv, const RankedRow& row, std::string_view di
   }
 }
 
+/// Ranks are kept of these alone.
+bool has_ranks(const Value& row) {
+  return row.at("tie_rule").as_string() == tie_rule_name(TieRule::strict) && !row.at("duplicate_aware").as_bool();
+}
+
+/// The metrics say the same up to the rounding of another compiler.
+bool gives(const TwoWayRanks& ranks, const Value& metrics) {
+  const RetrievalMetrics own{direction_metrics(ranks.i2t), direction_metrics(ranks.t2i)};
+  return std::ranges::all_of(metric_names(), [&](std::string_view name) {
+    return std::abs(metric_of(own, name) - metric_of(metrics, name)) < 1e-6;
+  });
+}
+
 }  // namespace
 
 std::string RankedRow::name() const { return fmt::format("{}.{}", row, reranker); }
@@ -124,6 +139,25 @@ SavedRanks read_ranks(const fs::path& path) {
   std::ranges::sort(ranks.rows, {}, &RankedRow::row);
   check_sizes(file, ranks);
   return ranks;
+}
+
+std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_view weights_hash) {
+  if (!weights_hash.empty() && ranks.weights_hash != weights_hash) return "they are of other weights than the run's";
+  std::map<std::string, const Value*> expected;
+  for (size_t at = 0; at < rows.as_list().size(); ++at) {
+    const Value& row = rows.as_list()[at];
+    if (has_ranks(row)) expected[RankedRow{static_cast<int64_t>(at), row.at("reranker").as_string(), {}}.name()] = &row;
+  }
+  for (const RankedRow& row : ranks.rows)
+    if (!expected.contains(row.name()))
+      return fmt::format("they have a row {}, which the run's evaluation has not", row.name());
+  for (const auto& [name, row] : expected) {
+    const auto own = std::ranges::find(ranks.rows, name, &RankedRow::name);
+    if (own == ranks.rows.end()) return fmt::format("they lack row {} of the run's evaluation", name);
+    if (!gives(own->ranks, row->at("metrics")))
+      return fmt::format("row {} has other metrics than in the run's evaluation", name);
+  }
+  return "";
 }
 
 std::string outcomes_csv(std::span<const RankedRow> rows, std::span<const int64_t> caption_image) {

@@ -45,6 +45,12 @@ void write_ranks(const std::filesystem::path& file, const SavedRanks& ranks);
 /// @throws InputError naming the file and what is wrong with it.
 SavedRanks read_ranks(const std::filesystem::path& file);
 
+/// Why these are not the ranks of an evaluation, one line; empty: they are. The evaluation is known by its rows
+/// (to_value) and the hash of its weights. Its strict rows with own positives must be here under their numbers and give
+/// their metrics again: so ranks of other parameters of the same reranker are found out as well.
+/// @param weights_hash  empty: unknown, not compared
+std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_view weights_hash);
+
 /// Columns row, reranker, direction, query, image, rank, hit@1, hit@5, hit@10, with a header. A line for each query of
 /// each row: direction i2t with the image's number as query, or t2i with the caption's; `image` is the query's image,
 /// the unit of the comparisons in framework/eval/significance.h. Numbers are places in the split, from 0.

@@ -210,6 +210,20 @@ Value to_value(const Comparison& comparison) {
                              {"significant", comparison.significant ? Value(*comparison.significant) : Value()}});
 }
 
+std::vector<double> mark_levels(double alpha) {
+  std::vector<double> levels{alpha};
+  for (const double level : {0.01, 0.001})
+    if (level < alpha) levels.push_back(level);
+  return levels;
+}
+
+std::string significance_marks(double p, double alpha) {
+  if (!(p <= alpha)) return "";
+  const std::vector<double> levels = mark_levels(alpha);
+  const auto further = std::ranges::count_if(levels.begin() + 1, levels.end(), [p](double level) { return p < level; });
+  return std::string(1 + static_cast<size_t>(further), '*');
+}
+
 std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& baseline,
                                   std::span<const int64_t> caption_image, std::string_view metric,
                                   const SignificanceOptions& options) {

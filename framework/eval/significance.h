@@ -77,12 +77,17 @@ struct Comparison {
   std::vector<int64_t> seeds;       ///< the seeds compared: those that both systems have, ascending
   std::vector<int64_t> left_out;    ///< seeds that only one of them has
   double p = 1;                     ///< two-sided randomisation test, (1 + as extreme) / (1 + permutations)
-  std::optional<double> p_holm;     ///< corrected over the systems of one table; none before holm() saw it
+  std::optional<double> p_holm;     ///< corrected over the systems compared beside it; none before holm() saw it
   std::optional<bool> significant;  ///< p_holm <= alpha; none before
 };
 /// {"to": "g1", "metric": "mR", "difference": 0.8, "low": 0.1, "high": 1.5, "seed_std": 0.2 or null, "seeds": 3,
 ///  "left_out": [], "p": 0.01, "p_holm": 0.03, "significant": true}
 Value to_value(const Comparison& comparison);
+
+/// The levels that marks stand for, falling: alpha, then those of 0.01 and 0.001 that are below it.
+std::vector<double> mark_levels(double alpha);
+/// Marks of a corrected p: one where it is at most alpha, one more for each further level that it is below.
+std::string significance_marks(double p, double alpha);
 
 /// One system against another, without a correction. Symmetric: exchanging them turns the signs and leaves p.
 /// @param caption_image  the image of each caption; every image has one at least
@@ -93,7 +98,8 @@ std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& 
                                   std::span<const int64_t> caption_image, std::string_view metric,
                                   const SignificanceOptions& options = {});
 
-/// Every system against the one named `baseline`, corrected by Holm over all of them: one table's comparisons.
+/// Every system against the one named `baseline`, corrected by Holm over those that could be compared: the comparisons
+/// on one line of a table (one section: one reranker).
 /// @return  one entry for each system; none for the baseline itself and where no seed is in common, all none where no
 ///          system has the baseline's name
 std::vector<std::optional<Comparison>> compare_all(std::span<const SystemRanks> systems, std::string_view baseline,

@@ -1,9 +1,13 @@
 #include "framework/sweep/outcome.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "framework/eval/saved_ranks.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/lenient.h"
 #include "framework/sweep/identity.h"
 #include "framework/train/run_folder.h"
 #include "orbweaver/error.h"
@@ -40,7 +44,7 @@ RunOutcome RunOutcome::from(const Value& value) {
   out.training = value.at("training").as_string();
   out.evaluation = value.at("evaluation").as_string();
   out.reason = value.at("reason").as_string();
-  for (const Value& line : value.at("log_tail").as_list()) out.log_tail.push_back(line.as_string());
+  out.log_tail = texts_of(value.at("log_tail"));
   out.seconds = value.at("seconds").as_double();
   out.epoch_seconds = value.at("epoch_seconds").as_double();
   out.peak_memory_mib = value.at("peak_memory_mib").as_double();
@@ -52,18 +56,16 @@ RunOutcome RunOutcome::from(const Value& value) {
 }
 
 std::optional<Value> SweepRunFolder::identity_parts() const {
-  if (!fs::exists(identity())) return {};
-  try {
-    return read_json(identity());
-  } catch (const Error&) {
-    return {};
-  }
+  Value parts = read_json_or_null(identity());
+  if (parts.is_null()) return {};
+  return parts;
 }
 
 std::optional<RunOutcome> SweepRunFolder::read_outcome() const {
-  if (!fs::exists(outcome())) return {};
   try {
-    return RunOutcome::from(read_json(outcome()));
+    const Value value = read_json_or_null(outcome());
+    if (value.is_null()) return {};
+    return RunOutcome::from(value);
   } catch (const Error&) {
     return {};
   }
@@ -78,6 +80,18 @@ bool SweepRunFolder::trained(const std::string& training) const {
   if (!fs::exists(run.record()) || !fs::exists(run.best())) return false;
   const auto parts = identity_parts();
   return parts && hash_value(*parts) == training;
+}
+
+std::string SweepRunFolder::why_ranks_lost(const RunOutcome& outcome, const std::string& split) const {
+  const std::string name = ranks_file_name(split);
+  if (!fs::exists(folder_ / name)) return name + ": is not there";
+  try {
+    const std::string weights = text_of(member(read_json_or_null(RunFolder(folder_).record()), "weights"));
+    const std::string why = why_not_of(read_ranks(folder_ / name), outcome.rows, weights);
+    return why.empty() ? "" : fmt::format("{}: {}", name, why);
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 std::vector<std::string> SweepRunFolder::log_tail(size_t lines) const {

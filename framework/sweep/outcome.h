@@ -57,6 +57,9 @@ class SweepRunFolder {
   void write(const RunOutcome& outcome) const;
   /// Whether the folder holds the finished training of that identity.
   bool trained(const std::string& training) const;
+  /// Why the ranks of the split that are kept here are not those of the outcome's rows (missing, damaged, or of another
+  /// evaluation), one line; empty: they are. A run whose ranks are lost is evaluated again.
+  std::string why_ranks_lost(const RunOutcome& outcome, const std::string& split) const;
   /// The last lines of the process's log, progress lines left out.
   std::vector<std::string> log_tail(size_t lines = 6) const;
 

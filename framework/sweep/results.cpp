@@ -14,6 +14,13 @@ namespace orbweaver {
 namespace fs = std::filesystem;
 namespace {
 
+/// Of a finished run whose ranks were lost since it was looked at: its figures count, but compare with nothing.
+std::string why_not_compared(const SweepPlan& plan, const PlannedRun& run) {
+  if (run.state != JobState::finished) return "";
+  const std::string why = run.folder.why_ranks_lost(*run.outcome, plan.sweep.params.split);
+  return why.empty() ? "" : fmt::format("not compared: {}; the next start evaluates it again", why);
+}
+
 Value run_value(const SweepPlan& plan, const PlannedRun& run) {
   const RunOutcome none;
   const RunOutcome& outcome = run.outcome ? *run.outcome : none;
@@ -23,7 +30,7 @@ Value run_value(const SweepPlan& plan, const PlannedRun& run) {
   out["name"] = Value(run.name);
   out["folder"] = Value(fs::relative(run.folder.path(), plan.folder).string());
   out["status"] = Value(state_name(run.state));
-  out["reason"] = Value(run.reason);
+  out["reason"] = Value(finished ? why_not_compared(plan, run) : run.reason);
   out["log_tail"] = Value::list();
   for (const std::string& line : run.log_tail) out["log_tail"].push_back(Value(line));
   out["identity"] = Value(run.training_hash);
@@ -42,8 +49,10 @@ std::vector<TableVariant> table_variants(const SweepPlan& plan) {
   for (const SweepVariant& variant : plan.sweep.variants) out.push_back({variant.name, {}});
   for (const PlannedRun& run : plan.runs) {
     if (run.state != JobState::finished) continue;
-    const fs::path ranks = run.folder.path() / ranks_file_name(plan.sweep.params.split);
-    out[run.variant].runs.push_back({run.seed, run.outcome->rows, read_ranks(ranks)});
+    TableRun of{run.seed, run.outcome->rows, {}};
+    if (why_not_compared(plan, run).empty())
+      of.ranks = read_ranks(run.folder.path() / ranks_file_name(plan.sweep.params.split));
+    out[run.variant].runs.push_back(std::move(of));
   }
   return out;
 }
@@ -115,7 +124,7 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
 
 std::string results_inputs(const SweepPlan& plan) {
   Hasher hasher;
-  hasher.add(std::string_view("4"));  // the number of this way of making results
+  hasher.add(std::string_view("5"));  // the number of this way of making results
   hasher.add(std::string_view(to_json(compared_part(plan.sweep.resolved), -1)));
   for (const PlannedRun& run : plan.runs) {
     hasher.add(std::string_view(run.name)).add(std::string_view(state_name(run.state)));

@@ -3,70 +3,67 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
-#include <set>
-#include <tuple>
 
+#include "framework/eval/row_lines.h"
 #include "framework/sweep/tables.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
 namespace {
 
-/// What makes rows of different runs the same line of a table. Not the parameters: a variant may be about them, and its
-/// row still stands against the baseline's of that reranker.
-struct RowKind {
-  std::string reranker, tie_rule;
-  bool duplicate_aware = false;
-  int64_t place = 0;  ///< among the run's rows that are alike in everything above
-  auto operator<=>(const RowKind&) const = default;
-};
-
-/// The kind of each row of a run.
-std::vector<RowKind> kinds_of(const Value& rows) {
-  std::vector<RowKind> kinds;
-  std::map<RowKind, int64_t> seen;
-  for (const Value& row : rows.as_list()) {
-    RowKind kind{row.at("reranker").as_string(), row.at("tie_rule").as_string(), row.at("duplicate_aware").as_bool()};
-    kind.place = seen[kind]++;
-    kinds.push_back(std::move(kind));
-  }
-  return kinds;
-}
-
-/// One kind of row over the runs of one variant.
-struct KindRuns {
-  const Value* first = nullptr;  ///< its row in the first run
+/// One row of a variant over its runs.
+struct RowRuns {
+  const Value* first = nullptr;  ///< it in the first run that has it
+  size_t line = 0;               ///< of the table, over all variants
   std::vector<int64_t> seeds;
   std::vector<const Value*> metrics;
   SystemRanks ranks;
 };
 
-struct VariantKinds {
-  std::vector<RowKind> order;
-  std::map<RowKind, KindRuns> runs;
-};
+std::vector<RowKey> keys_of(const Value& rows) {
+  std::vector<RowKey> keys;
+  for (const Value& row : rows.as_list()) keys.push_back(key_of(row));
+  return keys;
+}
 
-VariantKinds gather(const TableVariant& variant) {
-  VariantKinds gathered;
+/// The rows of a variant in the order of their first appearance.
+std::vector<RowRuns> gather(const TableVariant& variant) {
+  std::vector<RowRuns> gathered;
+  RowLines lines;
   for (const TableRun& run : variant.runs) {
-    const std::vector<RowKind> kinds = kinds_of(run.rows);
-    for (size_t at = 0; at < kinds.size(); ++at) {
+    const std::vector<size_t> line_of = lines.add(keys_of(run.rows));
+    gathered.resize(lines.lines().size());
+    for (size_t at = 0; at < line_of.size(); ++at) {
       const Value& row = run.rows.as_list()[at];
-      const auto [found, is_new] = gathered.runs.try_emplace(kinds[at]);
-      KindRuns& runs = found->second;
-      if (is_new) {
-        gathered.order.push_back(kinds[at]);
+      RowRuns& runs = gathered[line_of[at]];
+      if (!runs.first) {
         runs.first = &row;
         runs.ranks.name = variant.name;
       }
       runs.seeds.push_back(run.seed);
       runs.metrics.push_back(&row.at("metrics"));
-      const auto ranked = std::ranges::find(run.ranks.rows, static_cast<int64_t>(at), &RankedRow::row);
-      if (ranked != run.ranks.rows.end()) runs.ranks.seeds.push_back({run.seed, ranked->ranks});
+      if (!run.ranks) continue;
+      const auto ranked = std::ranges::find(run.ranks->rows, static_cast<int64_t>(at), &RankedRow::row);
+      if (ranked != run.ranks->rows.end()) runs.ranks.seeds.push_back({run.seed, ranked->ranks});
     }
   }
   return gathered;
+}
+
+/// Gives every row its line of the table. @return how many there are
+size_t find_lines(std::span<const TableVariant> variants, const std::string& baseline,
+                  std::vector<std::vector<RowRuns>>& gathered) {
+  RowLines lines;
+  const auto add = [&](std::vector<RowRuns>& rows) {
+    std::vector<RowKey> keys;
+    for (const RowRuns& row : rows) keys.push_back(key_of(*row.first));
+    const std::vector<size_t> line_of = lines.add(keys);
+    for (size_t at = 0; at < rows.size(); ++at) rows[at].line = line_of[at];
+  };
+  for (const bool is_baseline : {true, false})
+    for (size_t at = 0; at < variants.size(); ++at)
+      if ((variants[at].name == baseline) == is_baseline) add(gathered[at]);
+  return lines.lines().size();
 }
 
 /// The image of each caption, which all runs must share.
@@ -75,16 +72,17 @@ std::vector<int64_t> common_captions(std::span<const TableVariant> variants) {
   std::string known_name;
   for (const TableVariant& variant : variants) {
     for (const TableRun& run : variant.runs) {
+      if (!run.ranks) continue;
       const std::string name = fmt::format("{} with seed {}", variant.name, run.seed);
       if (!known) {
-        known = &run.ranks;
+        known = &*run.ranks;
         known_name = name;
       }
-      if (run.ranks.split_hash != known->split_hash || run.ranks.caption_image != known->caption_image)
+      if (run.ranks->split_hash != known->split_hash || run.ranks->caption_image != known->caption_image)
         throw InputError(
             fmt::format("{} was evaluated on another split (\"{}\", hash {}) than {} (\"{}\", hash {}); results on "
                         "different queries cannot share a table",
-                        name, run.ranks.split, run.ranks.split_hash, known_name, known->split, known->split_hash));
+                        name, run.ranks->split, run.ranks->split_hash, known_name, known->split, known->split_hash));
     }
   }
   return known ? known->caption_image : std::vector<int64_t>{};
@@ -98,32 +96,30 @@ std::vector<std::string> all_metrics(std::span<const std::string> chosen) {
   return all;
 }
 
-using Comparisons = std::map<std::pair<size_t, RowKind>, Comparison>;
+using Comparisons = std::map<const RowRuns*, Comparison>;
 
-/// Of every variant's rows with the baseline's, by variant and kind; each kind is a family of its own for Holm.
-Comparisons compare_rows(std::span<const VariantKinds> variants, const std::string& baseline,
+/// Of every variant's rows with the baseline's on the same line; each line is a family of its own for Holm.
+Comparisons compare_rows(const std::vector<std::vector<RowRuns>>& variants, size_t lines, const std::string& baseline,
                          std::span<const int64_t> caption_image, std::string_view metric,
                          const SignificanceOptions& options) {
-  std::set<RowKind> kinds;
-  for (const VariantKinds& variant : variants) kinds.insert(variant.order.begin(), variant.order.end());
   Comparisons comparisons;
-  for (const RowKind& kind : kinds) {
+  for (size_t line = 0; line < lines; ++line) {
     std::vector<SystemRanks> systems;
-    std::vector<size_t> variant_of;
-    for (size_t at = 0; at < variants.size(); ++at) {
-      const auto runs = variants[at].runs.find(kind);
-      if (runs == variants[at].runs.end() || runs->second.ranks.seeds.empty()) continue;
-      systems.push_back(runs->second.ranks);
-      variant_of.push_back(at);
+    std::vector<const RowRuns*> rows;
+    for (const std::vector<RowRuns>& variant : variants) {
+      const auto row = std::ranges::find(variant, line, &RowRuns::line);
+      if (row == variant.end() || row->ranks.seeds.empty()) continue;
+      systems.push_back(row->ranks);
+      rows.push_back(&*row);
     }
     const auto made = compare_all(systems, baseline, caption_image, metric, options);
     for (size_t at = 0; at < made.size(); ++at)
-      if (made[at]) comparisons.emplace(std::pair(variant_of[at], kind), *made[at]);
+      if (made[at]) comparisons.emplace(rows[at], *made[at]);
   }
   return comparisons;
 }
 
-Value metrics_of(const KindRuns& runs, std::span<const std::string> metrics) {
+Value metrics_of(const RowRuns& runs, std::span<const std::string> metrics) {
   Value value = Value::object();
   for (const std::string& name : metrics) {
     std::vector<double> values;
@@ -140,22 +136,22 @@ std::vector<Value> variant_rows(std::span<const TableVariant> variants, const st
   const std::vector<int64_t> caption_image = common_captions(variants);
   const std::vector<std::string> all = all_metrics(metrics);
   const auto compared = std::ranges::find_if(all, [](const std::string& name) { return can_be_compared(name); });
-  std::vector<VariantKinds> gathered;
+  std::vector<std::vector<RowRuns>> gathered;
   for (const TableVariant& variant : variants) gathered.push_back(gather(variant));
-  const Comparisons comparisons = compare_rows(gathered, baseline, caption_image, *compared, options);
+  const size_t lines = find_lines(variants, baseline, gathered);
+  const Comparisons comparisons = compare_rows(gathered, lines, baseline, caption_image, *compared, options);
 
   std::vector<Value> result;
-  for (size_t at = 0; at < variants.size(); ++at) {
+  for (const std::vector<RowRuns>& variant : gathered) {
     Value rows = Value::list();
-    for (const RowKind& kind : gathered[at].order) {
-      const KindRuns& runs = gathered[at].runs.at(kind);
+    for (const RowRuns& runs : variant) {
       Value row = Value::object();
       for (const char* key : {"reranker", "parameters", "transductive", "tie_rule", "duplicate_aware"})
         row[key] = runs.first->at(key);
       Value& seeds = row["seeds"] = Value::list();
       for (const int64_t seed : runs.seeds) seeds.push_back(seed);
       row["metrics"] = metrics_of(runs, all);
-      const auto comparison = comparisons.find({at, kind});
+      const auto comparison = comparisons.find(&runs);
       row["comparison"] = comparison == comparisons.end() ? Value() : to_value(comparison->second);
       rows.push_back(std::move(row));
     }

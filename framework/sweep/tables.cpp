@@ -8,39 +8,22 @@
 #include <map>
 #include <optional>
 
+#include "framework/eval/row_lines.h"
 #include "framework/io/json.h"
+#include "framework/io/lenient.h"
 
 namespace orbweaver {
 namespace {
-
-// ---- results.json, read so that what is missing is empty
 
 const Value& null_value() {
   static const Value null;
   return null;
 }
 
-const Value& member(const Value& value, std::string_view key) {
-  const Value* found = value.find(key);
-  return found ? *found : null_value();
-}
-
-const Value::List& list_of(const Value& value) {
-  static const Value::List empty;
-  return value.is_list() ? value.as_list() : empty;
-}
-
-std::string text_of(const Value& value) { return value.is_string() ? value.as_string() : std::string(); }
-
-std::optional<double> number_of(const Value& value) {
-  return value.is_number() ? std::optional(value.as_double()) : std::nullopt;
-}
-
 double number_or(const Value& value, double otherwise) { return number_of(value).value_or(otherwise); }
 
 std::vector<std::string> metrics_of(const Value& results) {
-  std::vector<std::string> metrics;
-  for (const Value& name : list_of(member(results, "metrics"))) metrics.push_back(text_of(name));
+  std::vector<std::string> metrics = texts_of(member(results, "metrics"));
   if (!metrics.empty()) return metrics;
   for (const std::string_view name : metric_names())
     if (can_be_compared(name)) metrics.emplace_back(name);
@@ -63,7 +46,8 @@ struct FailedRun {
 struct RunCounts {
   size_t all = 0, finished = 0;
   std::vector<FailedRun> failed;
-  std::string unfinished;  ///< why there is no row: "failed: ...", "running", "waiting", "stopped"
+  std::vector<std::string> remarks;  ///< on finished runs: "f1-s2: not compared: ..."
+  std::string unfinished;            ///< why there is no row: "failed: ...", "running", "waiting", "stopped"
 
   std::string seeds() const { return finished == all ? fmt::format("{}", all) : fmt::format("{}/{}", finished, all); }
 };
@@ -76,11 +60,13 @@ RunCounts count_runs(const Value& variant) {
     ++counts.all;
     states.push_back(text_of(member(run, "status")));
     counts.finished += states.back() == "finished";
-    if (states.back() != "failed") continue;
     FailedRun failed{fmt::format("{}-s{}", name, static_cast<int64_t>(number_or(member(run, "seed"), 0))),
                      one_line(text_of(member(run, "reason"))),
                      {}};
-    for (const Value& line : list_of(member(run, "log_tail"))) failed.log_tail.push_back(one_line(text_of(line)));
+    if (states.back() == "finished" && !failed.reason.empty())
+      counts.remarks.push_back(fmt::format("{}: {}", failed.name, failed.reason));
+    if (states.back() != "failed") continue;
+    for (const std::string& line : texts_of(member(run, "log_tail"))) failed.log_tail.push_back(one_line(line));
     counts.failed.push_back(std::move(failed));
   }
   const auto any = [&](const char* state) { return std::ranges::find(states, state) != states.end(); };
@@ -102,23 +88,67 @@ struct Line {
   size_t variant_at = 0;
 };
 
-/// The lines of one reranker.
+/// "k=25, alpha=0.5": of the parameters those that are other or not there in `from`; "none" where there are none.
+std::string differing(const Value& parameters, const Value& from) {
+  if (!parameters.is_object()) return parameters.is_null() ? "without parameters" : brief(parameters, 80);
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  for (const auto& [name, value] : parameters.as_object())
+    if (const Value* other = from.find(name); !other || !(*other == value))
+      add(fmt::format("{}={}", name, brief(value, 60)));
+  if (from.is_object())
+    for (const auto& [name, value] : from.as_object())
+      if (!parameters.find(name)) add("no " + name);
+  return text;
+}
+
+/// The rows on one line of row_lines.h: those that are compared with each other.
 struct Section {
   std::string reranker;
-  Value parameters;
+  Value parameters;  ///< of the baseline's row, or of the first where that has none
   std::vector<Line> lines;
 
-  /// "without rerank", "multivariate {...}"
+  /// "max: k=50; lse: k=75" for the lines with other parameters.
+  std::string differences() const {
+    std::string text;
+    for (const Line& line : lines) {
+      if (!line.row || member(*line.row, "parameters") == parameters) continue;
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", line.variant,
+                          differing(member(*line.row, "parameters"), parameters));
+    }
+    return text;
+  }
+  /// Of the parameters in which a line differs, what they are in `parameters`: "k=25".
+  std::string differed_from() const {
+    Value changed = parameters;
+    for (const auto& [name, value] : parameters.is_object() ? parameters.as_object() : Value::Object{}) {
+      const bool everywhere = std::ranges::all_of(
+          lines, [&](const Line& line) { return !line.row || member(member(*line.row, "parameters"), name) == value; });
+      if (everywhere) changed.erase(name);
+    }
+    return differing(changed, {});
+  }
+  /// "without rerank", "multivariate {"k": 25}; max: k=50"
   std::string title() const {
     if (reranker == "none") return "without rerank";
-    return parameters.is_null() ? reranker : reranker + " " + brief(parameters, 200);
+    std::string text = parameters.is_null() ? reranker : reranker + " " + brief(parameters, 200);
+    const std::string others = differences();
+    return others.empty() ? text : text + "; " + others;
+  }
+  /// Without the parameters that all lines share: "multivariate", "multivariate (k=25; max: k=50)".
+  std::string short_title() const {
+    if (reranker == "none") return title();
+    const std::string others = differences();
+    if (others.empty()) return reranker;
+    const std::string from = differed_from();
+    return fmt::format("{} ({}{}{})", reranker, from, from.empty() ? "" : "; ", others);
   }
 };
 
 /// What a comparison in the table is about; from the first one there is.
 struct ComparisonNote {
   std::string to, metric;
-  size_t systems = 0;                ///< largest family that Holm corrected over
+  std::vector<size_t> families;      ///< of each section, the comparisons that Holm corrected over
   std::vector<std::string> unequal;  ///< "f2: compared on 2 common seeds; left out: 3"
 };
 
@@ -132,47 +162,49 @@ struct Table {
   int64_t resamples = 0, permutations = 0;
   bool single_seed = false;  ///< some row has one seed only
 
-  bool has_comparisons() const { return compared.systems > 0; }
+  std::vector<std::string> remarks;  ///< on single runs
+
+  bool has_comparisons() const { return !compared.to.empty(); }
+  bool has_titles() const { return sections.size() > 1 || sections.front().reranker != "none"; }
 };
 
 bool is_shown(const Value& row) {
   return text_of(member(row, "tie_rule")) == "strict" && !(member(row, "duplicate_aware") == Value(true));
 }
 
-/// The kind of row again, as variant_rows told them apart.
-using SectionKey = std::pair<std::string, int64_t>;
-
 std::vector<Section> sections_of(const Value& results) {
-  std::vector<SectionKey> order;
-  std::map<SectionKey, std::map<size_t, const Value*>> rows;
   const Value::List& variants = list_of(member(results, "variants"));
-  for (size_t at = 0; at < variants.size(); ++at) {
-    std::map<std::string, int64_t> places;
-    for (const Value& row : list_of(member(variants[at], "rows"))) {
-      if (!is_shown(row)) continue;
-      const std::string reranker = text_of(member(row, "reranker"));
-      const SectionKey key{reranker, places[reranker]++};
-      if (!rows.contains(key)) order.push_back(key);
-      rows[key][at] = &row;
-    }
-  }
-  // Source order as scores is there to be compared with a reranker: alone it only puzzles.
-  const bool reranked =
-      std::ranges::any_of(order, [](const SectionKey& key) { return key.first != "none" && key.first != "identity"; });
-  if (!reranked) std::erase_if(order, [](const SectionKey& key) { return key.first == "identity"; });
-  if (order.empty()) order.push_back({"none", 0});
-
-  std::vector<Section> sections;
-  for (const SectionKey& key : order) {
-    Section section{key.first, {}, {}};
+  const std::string baseline = text_of(member(results, "baseline"));
+  RowLines lines;
+  std::map<size_t, std::map<size_t, const Value*>> rows;  // by line, then by variant
+  for (const bool is_baseline : {true, false})
     for (size_t at = 0; at < variants.size(); ++at) {
-      const auto found = rows[key].find(at);
-      Line line{text_of(member(variants[at], "name")), found == rows[key].end() ? nullptr : found->second, at};
-      if (line.row && section.parameters.is_null()) section.parameters = member(*line.row, "parameters");
-      section.lines.push_back(std::move(line));
+      if ((text_of(member(variants[at], "name")) == baseline) != is_baseline) continue;
+      std::vector<RowKey> keys;
+      std::vector<const Value*> shown;
+      for (const Value& row : list_of(member(variants[at], "rows")))
+        if (is_shown(row)) {
+          keys.push_back(key_of(row));
+          shown.push_back(&row);
+        }
+      const std::vector<size_t> line_of = lines.add(keys);
+      for (size_t row = 0; row < shown.size(); ++row) rows[line_of[row]][at] = shown[row];
+    }
+  // Source order as scores is there to be compared with a reranker: alone it only puzzles.
+  const bool reranked = std::ranges::any_of(
+      lines.lines(), [](const RowKey& key) { return key.reranker != "none" && key.reranker != "identity"; });
+  std::vector<Section> sections;
+  const auto add = [&](const RowKey& key, const std::map<size_t, const Value*>& of) {
+    Section section{key.reranker, key.parameters, {}};
+    for (size_t at = 0; at < variants.size(); ++at) {
+      const auto found = of.find(at);
+      section.lines.push_back({text_of(member(variants[at], "name")), found == of.end() ? nullptr : found->second, at});
     }
     sections.push_back(std::move(section));
-  }
+  };
+  for (size_t line = 0; line < lines.lines().size(); ++line)
+    if (reranked || lines.lines()[line].reranker != "identity") add(lines.lines()[line], rows[line]);
+  if (sections.empty()) add({"none", "strict"}, {});
   return sections;
 }
 
@@ -195,7 +227,7 @@ ComparisonNote note_of(const std::vector<Section>& sections) {
                                            common == 1 ? "seed" : "seeds", missing);
       if (std::ranges::find(note.unequal, text) == note.unequal.end()) note.unequal.push_back(text);
     }
-    note.systems = std::max(note.systems, systems);
+    note.families.push_back(systems);
   }
   return note;
 }
@@ -220,7 +252,11 @@ Table table_of(const Value& results) {
   table.dataset = dataset_of(results);
   table.baseline = text_of(member(results, "baseline"));
   table.metrics = metrics_of(results);
-  for (const Value& variant : list_of(member(results, "variants"))) table.runs.push_back(count_runs(variant));
+  for (const Value& variant : list_of(member(results, "variants"))) {
+    table.runs.push_back(count_runs(variant));
+    const std::vector<std::string>& remarks = table.runs.back().remarks;
+    table.remarks.insert(table.remarks.end(), remarks.begin(), remarks.end());
+  }
   table.sections = sections_of(results);
   table.compared = note_of(table.sections);
   const Value& statistics = member(results, "statistics");
@@ -264,6 +300,13 @@ bool is_best(const Section& section, const Line& line, const std::string& metric
 
 const Value& comparison_of(const Line& line) { return line.row ? member(*line.row, "comparison") : null_value(); }
 
+/// Nothing where the comparison is not significant at the table's alpha.
+std::string marks_of(const Table& table, const Value& comparison) {
+  const auto p = number_of(member(comparison, "p_holm"));
+  if (!p || !(member(comparison, "significant") == Value(true))) return "";
+  return significance_marks(*p, table.alpha);
+}
+
 std::string signed_figure(const Value& number) { return fmt::format("{:+.2f}", number_or(number, 0)); }
 
 /// A p-value with the digits that its permutations give.
@@ -274,6 +317,25 @@ std::string p_text(const Value& p) {
 }
 
 std::string percent(double share) { return fmt::format("{:g}%", 100 * share); }
+
+/// "Holm-corrected over 3 comparisons"; each section is a family of its own.
+std::string correction_text(const Table& table) {
+  const auto comparisons = [](size_t count) {
+    return fmt::format("{} {}", count, count == 1 ? "comparison" : "comparisons");
+  };
+  std::vector<size_t> families = table.compared.families;
+  std::erase(families, 0u);
+  const bool alike = std::ranges::count(families, families.front()) == std::ssize(families);
+  if (families.size() == 1) return "Holm-corrected over " + comparisons(families.front());
+  if (alike) return "Holm-corrected within each section, over " + comparisons(families.front());
+  std::string text;
+  for (size_t at = 0; at < table.sections.size(); ++at)
+    if (const size_t count = table.compared.families[at]; count > 0)
+      text +=
+          fmt::format("{}{} in \"{}\"", text.empty() ? "" : ", ",
+                      text.empty() ? comparisons(count) : fmt::format("{}", count), table.sections[at].short_title());
+  return "Holm-corrected within each section, over " + text;
+}
 
 /// The sentences below a table.
 std::vector<std::string> notes_of(const Table& table) {
@@ -287,12 +349,15 @@ std::vector<std::string> notes_of(const Table& table) {
         "Difference in {} from {} on the same seeds: mean, {} paired bootstrap interval over images ({} resamples), "
         "± deviation over seeds.",
         of.metric, of.to, percent(table.interval), table.resamples));
-    notes.push_back(
-        fmt::format("p: two-sided paired randomisation test over images ({} permutations), Holm-corrected "
-                    "over {} {}; * p <= {:g}, ** p < 0.01, *** p < 0.001.",
-                    table.permutations, of.systems, of.systems == 1 ? "variant" : "variants", table.alpha));
+    std::string marks;
+    for (const double level : mark_levels(table.alpha))
+      marks += marks.empty() ? fmt::format("* p <= {:g}", level)
+                             : fmt::format(", {} p < {:g}", significance_marks(level / 2, table.alpha), level);
+    notes.push_back(fmt::format("p: two-sided paired randomisation test over images ({} permutations), {}; {}.",
+                                table.permutations, correction_text(table), marks));
     for (const std::string& text : of.unequal) notes.push_back(text + ".");
   }
+  for (const std::string& text : table.remarks) notes.push_back(text + ".");
   return notes;
 }
 
@@ -344,7 +409,7 @@ std::string terminal_section(const Table& table, const Section& section) {
       if (table.has_comparisons()) {
         const Value& comparison = comparison_of(line);
         cells.insert(cells.end(), {plain_difference(table, line), p_text(member(comparison, "p_holm")),
-                                   significance_marks(comparison)});
+                                   marks_of(table, comparison)});
       }
     }
     for (size_t at = 0; at < cells.size(); ++at) widths[at] = std::max(widths[at], display_width(cells[at]));
@@ -450,7 +515,7 @@ std::string markdown_section(const Table& table, const Section& section) {
       }
       if (table.has_comparisons()) {
         const Value& comparison = comparison_of(line);
-        const std::string marks = markdown_cell(significance_marks(comparison));
+        const std::string marks = markdown_cell(marks_of(table, comparison));
         cells.push_back(markdown_cell(plain_difference(table, line)) + (marks.empty() ? "" : " " + marks));
         cells.push_back(markdown_cell(p_text(member(comparison, "p_holm"))));
       }
@@ -472,7 +537,7 @@ std::string latex_difference(const Table& table, const Line& line) {
   if (line.variant == table.baseline && line.row) return "baseline";
   const Value& comparison = comparison_of(line);
   if (!comparison.is_object()) return "";
-  const std::string marks = significance_marks(comparison);
+  const std::string marks = marks_of(table, comparison);
   return fmt::format("${}{}$ \\; $[{}, {}]$", signed_figure(member(comparison, "difference")),
                      marks.empty() ? "" : "^{" + marks + "}", signed_figure(member(comparison, "low")),
                      signed_figure(member(comparison, "high")));
@@ -525,11 +590,11 @@ std::string latex_head(const Table& table) {
 
 std::string latex_section(const Table& table, const Section& section, size_t columns) {
   std::string text = "    \\midrule\n";
-  if (table.sections.size() > 1) {
-    // Parameters are long: in the source they tell two rows of one reranker apart without widening the page.
+  if (table.has_titles()) {
+    // All parameters are long: in the source they tell two rows of one reranker apart without widening the page.
     text += "    % " + section.title() + "\n";
     text += fmt::format("    \\multicolumn{{{}}}{{l}}{{\\textit{{{}}}}} \\\\\n", columns,
-                        latex_escaped(section.reranker == "none" ? section.title() : section.reranker));
+                        latex_escaped(section.short_title()));
   }
   for (const Line& line : section.lines) {
     const RunCounts& runs = table.runs[line.variant_at];
@@ -555,11 +620,16 @@ std::string latex_caption(const Table& table) {
     const ComparisonNote& of = table.compared;
     text += fmt::format(
         " $\\Delta$: difference in {} from {} on the same seeds, with its {} paired bootstrap interval over images ({} "
-        "resamples). $^{{*}}\\,p \\le {:g}$, $^{{**}}\\,p < 0.01$, $^{{***}}\\,p < 0.001$: two-sided paired "
-        "randomisation test over images ({} permutations), Holm-corrected over {} {}.",
-        latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), table.resamples,
-        table.alpha, table.permutations, of.systems, of.systems == 1 ? "variant" : "variants");
+        "resamples).",
+        latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), table.resamples);
+    std::string marks;
+    for (const double level : mark_levels(table.alpha))
+      marks += marks.empty() ? fmt::format(" $^{{*}}\\,p \\le {:g}$", level)
+                             : fmt::format(", $^{{{}}}\\,p < {:g}$", significance_marks(level / 2, table.alpha), level);
+    text += fmt::format("{}: two-sided paired randomisation test over images ({} permutations), {}.", marks,
+                        table.permutations, latex_escaped(correction_text(table)));
     for (const std::string& unequal : of.unequal) text += " " + latex_escaped(unequal) + ".";
+    for (const std::string& remark : table.remarks) text += " " + latex_escaped(remark) + ".";
   }
   return text;
 }
@@ -573,12 +643,6 @@ std::string latex_label(const std::string& name) {
 
 }  // namespace
 
-std::string significance_marks(const Value& comparison) {
-  const auto p = number_of(member(comparison, "p_holm"));
-  if (!p || !(member(comparison, "significant") == Value(true))) return "";
-  return *p < 0.001 ? "***" : *p < 0.01 ? "**" : "*";
-}
-
 std::string format_leaderboard(const Value& results) {
   const Table table = table_of(results);
   std::string text = table.name;
@@ -586,7 +650,7 @@ std::string format_leaderboard(const Value& results) {
   if (!text.empty()) text += "\n";
   for (const Section& section : table.sections) {
     text += text.empty() ? "" : "\n";
-    if (table.sections.size() > 1) text += section.title() + "\n";
+    if (table.has_titles()) text += section.title() + "\n";
     text += terminal_section(table, section);
   }
   if (const std::string failures = failures_text(table); !failures.empty()) text += "\n" + failures;
@@ -634,7 +698,7 @@ std::string table_markdown(const Value& results) {
   if (!table.description.empty()) text += "\n" + markdown_cell(table.description) + "\n";
   if (!table.dataset.empty()) text += "\n" + markdown_cell(table.dataset) + "\n";
   for (const Section& section : table.sections) {
-    if (table.sections.size() > 1) text += "\n" + markdown_cell(section.title()) + "\n";
+    if (table.has_titles()) text += "\n" + markdown_cell(section.title()) + "\n";
     text += "\n" + markdown_section(table, section);
   }
   text += "\n";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,8 +16,8 @@ namespace orbweaver {
 /// A finished run as a table needs it.
 struct TableRun {
   int64_t seed = 0;
-  Value rows;        ///< to_value of its EvaluationRows
-  SavedRanks ranks;  ///< of the same evaluation
+  Value rows;                       ///< to_value of its EvaluationRows
+  std::optional<SavedRanks> ranks;  ///< of the same evaluation; none: it is not compared
 };
 
 /// A variant and its finished runs; those that failed are left out here.
@@ -26,12 +27,13 @@ struct TableVariant {
 };
 
 /// "rows" of each variant in results.json, one list for each variant: for every row that its runs have (told apart by
-/// reranker, parameters, tie rule and positives) {"reranker", "parameters", "transductive", "tie_rule",
+/// reranker, tie rule, positives and parameters) {"reranker", "parameters", "transductive", "tie_rule",
 /// "duplicate_aware", "seeds": [1, 2], "metrics": {name: to_value(SeedSummary), ...}, "comparison":
 /// to_value(Comparison) or null}. All of metric_names() are there, in the order `metrics`, then the rest.
 ///
-/// Rows with ranks are compared with the baseline's row of the same kind, by the first of `metrics` that can be
-/// compared; Holm corrects over the variants of each kind of row.
+/// Rows with ranks are compared with the baseline's row on the same line of the table, by the first of `metrics` that
+/// can be compared: the row with the same parameters where the baseline has one, else by place among those left over
+/// (framework/eval/row_lines.h). Holm corrects over the variants compared on a line; each line is a family of its own.
 ///
 /// @throws InputError where runs were evaluated on other splits (their hashes differ) or a metric is unknown.
 std::vector<Value> variant_rows(std::span<const TableVariant> variants, const std::string& baseline,
@@ -42,12 +44,10 @@ std::vector<Value> variant_rows(std::span<const TableVariant> variants, const st
 /// other rerankers. Variants stand in the sweep's order. A variant of which no run finished has the reason in its line.
 
 /// Leaderboard for a terminal: mean ± deviation of every metric of the results, difference to the baseline with its
-/// interval, Holm's p and marks (*** p < 0.001, ** p < 0.01, * p < 0.05); then failures with the last lines of their
-/// logs, and what the figures mean. UTF-8.
+/// interval, Holm's p and marks; then failures with the last lines of their logs, and what the figures mean. A section
+/// holds the rows that are compared with each other; its head names the parameters of the baseline's row (of the first
+/// where that has none) and, variant by variant, what is different in the others. UTF-8.
 std::string format_leaderboard(const Value& results);
-
-/// Marks of a corrected p: "***", "**", "*" or "". Nothing where the comparison is not significant at its alpha.
-std::string significance_marks(const Value& comparison);
 
 /// One line for each variant and row, duplicate-aware and arbitrary rows too, full precision: variant, reranker,
 /// parameters, tie_rule, duplicate_aware, seeds, failed, reason, then <metric>_mean and <metric>_std of each metric,

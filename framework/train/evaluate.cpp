@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/trec.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/lenient.h"
 #include "framework/io/npy.h"
 #include "framework/model/encode.h"
 #include "framework/train/checkpoint.h"
@@ -85,6 +87,30 @@ QueryBanks query_banks(const EncodedSplit& train, const EncodedSplit& evaluated,
   const at::Tensor of_images = train.images.embedding.matmul(evaluated.texts.embedding.t());
   return {to_matrix(of_images.index_select(1, caption_texts)),
           to_matrix(train.texts.embedding.matmul(evaluated.images.embedding.t()))};
+}
+
+/// Whether the override says only where things lie or how the work is shared out, not what is computed.
+bool only_places(const std::string& override_text) {
+  static constexpr std::array<std::string_view, 7> places{"dataset.root", "dataset.images", "dataset.annotations",
+                                                          "cache",        "plugin_paths",   "train.threads",
+                                                          "train.workers"};
+  return std::ranges::find(places, std::string_view(override_text).substr(0, override_text.find('='))) != places.end();
+}
+
+/// Why this is another evaluation than the run's own, so that its record and ranks must not take the place of that
+/// one's; empty: it is the run's own.
+std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const Split& split) {
+  std::error_code none;
+  if (!options.checkpoint.empty() && !fs::equivalent(options.checkpoint, folder.best(), none)) return "--checkpoint";
+  if (!options.rerank) return "--no-rerank";
+  for (const std::string& text : options.overrides)
+    if (!only_places(text)) return "--set " + text;
+  const bool moved =
+      std::ranges::any_of(options.overrides, [](const auto& text) { return text.starts_with("dataset."); });
+  if (!moved) return "";
+  const Value record = read_json_or_null(folder.record());
+  const std::string trained = text_of(member(member(member(member(record, "dataset"), "splits"), split.name), "hash"));
+  return trained.empty() || trained == split.hash() ? "" : "another dataset than the run's";
 }
 
 }  // namespace
@@ -204,6 +230,11 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
   if (!is_run) return out;
+  if (const std::string why = why_not_own(options, folder, split); !why.empty()) {
+    report.line(fmt::format("not kept in {}: evaluated with {}, this is not the run's own evaluation",
+                            folder.path().string(), why));
+    return out;
+  }
   // The ranks first: a record never names a file that is not there.
   write_ranks(folder.path() / ranks_file_name(split.name), ranks);
   record["ranks"] = Value(ranks_file_name(split.name));

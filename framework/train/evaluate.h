@@ -30,9 +30,11 @@ struct EvalResult {
   Value record;
 };
 
-/// Encodes the split, scores it, and makes every row of the result. In a run folder the record is also kept in its
-/// record.json under /evaluations/<split>, and the queries' ranks in ranks.<split>.safetensors
-/// (framework/eval/saved_ranks.h), which the record names under "ranks".
+/// Encodes the split, scores it, and makes every row of the result. A run's own evaluation is also kept in its folder:
+/// the record in record.json under /evaluations/<split>, and the queries' ranks in ranks.<split>.safetensors
+/// (framework/eval/saved_ranks.h), which the record names under "ranks". Its own is the one on its best weights, its
+/// dataset and its config with all rerankers (overrides of paths, threads and workers change none of these); any other
+/// leaves what is kept alone and says so.
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
 
 /// Strict metrics of a split, as validation during training needs them.

@@ -721,5 +721,43 @@ TEST_F(Training, TheRecordCarriesTheProtocol) {
   EXPECT_TRUE(plain && identity && reranked);
 }
 
+TEST_F(Training, AnotherEvaluationThanTheRunsOwnLeavesItsRecordAndRanksAlone) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string(), "rerank={\"use\": \"multivariate\", \"k\": 2}"};
+  ASSERT_TRUE(train(options, {}).finished);
+  EvalOptions own;
+  own.config_or_run = folder_.path() / "run";
+  evaluate_run(own, {});
+  const auto kept = [&] {
+    return read_file(own.config_or_run / "record.json") + read_file(own.config_or_run / "ranks.test.safetensors");
+  };
+  const std::string before = kept();
+  std::vector<std::string> lines;
+  RunReport report;
+  report.line = [&](const std::string& line) { lines.push_back(line); };
+
+  EvalOptions other = own;
+  other.rerank = false;
+  EXPECT_EQ(evaluate_run(other, report).rows.size(), 4u) << "plain rows and identity";
+  other = own;
+  other.overrides = {"rerank.k=1"};
+  evaluate_run(other, report);
+  other = own;
+  other.checkpoint = own.config_or_run / "last.safetensors";
+  evaluate_run(other, report);
+  EXPECT_EQ(kept(), before);
+  ASSERT_GE(lines.size(), 3u);
+  EXPECT_NE(lines.back().find("not kept"), std::string::npos) << lines.back();
+  EXPECT_NE(lines.back().find("--checkpoint"), std::string::npos) << lines.back();
+
+  // Where things lie changes nothing, and the best weights are the run's own by any name.
+  std::filesystem::remove(own.config_or_run / "ranks.test.safetensors");
+  other.checkpoint = own.config_or_run / "best.safetensors";
+  other.overrides = {"cache=", "train.workers=1"};
+  evaluate_run(other, report);
+  EXPECT_TRUE(std::filesystem::exists(own.config_or_run / "ranks.test.safetensors"));
+}
+
 }  // namespace
 }  // namespace orbweaver::testing

@@ -231,6 +231,20 @@ TEST(Holm, AgreesWithTheAdjustmentByHand) {
   EXPECT_TRUE(holm({}).empty());
 }
 
+TEST(SignificanceMarks, CountTheLevelsFromAlphaDown) {
+  EXPECT_EQ(significance_marks(0.0009, 0.05), "***");
+  EXPECT_EQ(significance_marks(0.001, 0.05), "**");
+  EXPECT_EQ(significance_marks(0.01, 0.05), "*");
+  EXPECT_EQ(significance_marks(0.05, 0.05), "*");
+  EXPECT_EQ(significance_marks(0.051, 0.05), "");
+  EXPECT_EQ(significance_marks(0.02, 0.01), "");
+  EXPECT_EQ(significance_marks(0.005, 0.01), "*");
+  EXPECT_EQ(significance_marks(0.0005, 0.01), "**");
+  EXPECT_EQ(significance_marks(0.0005, 0.001), "*");
+  EXPECT_EQ(significance_marks(0.08, 0.1), "*");
+  EXPECT_EQ(mark_levels(0.01), (std::vector<double>{0.01, 0.001}));
+}
+
 TEST(CompareAll, CorrectsOverTheSystemsThatWereComparedAndLeavesTheBaselineOut) {
   const TwoWayRanks base = image_ranks(std::vector<int64_t>(60, 2));
   TwoWayRanks better = base, same = base;

@@ -4,8 +4,10 @@
 #include <string>
 
 #include "framework/io/json.h"
+#include "framework/sweep/outcome.h"
 #include "framework/sweep/tables.h"
 #include "orbweaver/error.h"
+#include "temporary_folder.h"
 
 namespace orbweaver {
 namespace {
@@ -46,27 +48,28 @@ const char* const results_json = R"json({
 Value results() { return parse_json(results_json, "results.json"); }
 
 TEST(Leaderboard, ShowsFiguresDifferencesAndWhyRunsFailed) {
-  EXPECT_EQ(format_leaderboard(results()),
-            "pooling_50% on rsicd, test split: 1093 images, 5465 captions\n"
-            "\n"
-            "variant  seeds            mR      i2t.R@1      t2i.R@1  mR less mean [95%]    p (Holm)\n"
-            "mean     2      12.50 ± 0.25  5.00 ± 0.50  6.00 ± 0.00  baseline\n"
-            "max_1    1/2           14.00         4.50         6.00  +1.75 [+0.50, +3.00]  0.0020    **\n"
-            "lse      0/2    failed: the loss is not a number\n"
-            "gem      0/2    running\n"
-            "\n"
-            "max_1-s2: failed: ended by signal 9 (SIGKILL; out of memory?)\n"
-            "  | epoch 3\n"
-            "  | batch 7 & on\n"
-            "lse-s1: failed: the loss is not a number\n"
-            "\n"
-            "Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
-            "A figure without ± is of one seed, which has no deviation.\n"
-            "Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
-            "resamples), ± deviation over seeds.\n"
-            "p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 variant; * "
-            "p <= 0.05, ** p < 0.01, *** p < 0.001.\n"
-            "max_1: compared on 1 common seed; left out: 2.\n");
+  EXPECT_EQ(
+      format_leaderboard(results()),
+      "pooling_50% on rsicd, test split: 1093 images, 5465 captions\n"
+      "\n"
+      "variant  seeds            mR      i2t.R@1      t2i.R@1  mR less mean [95%]    p (Holm)\n"
+      "mean     2      12.50 ± 0.25  5.00 ± 0.50  6.00 ± 0.00  baseline\n"
+      "max_1    1/2           14.00         4.50         6.00  +1.75 [+0.50, +3.00]  0.0020    **\n"
+      "lse      0/2    failed: the loss is not a number\n"
+      "gem      0/2    running\n"
+      "\n"
+      "max_1-s2: failed: ended by signal 9 (SIGKILL; out of memory?)\n"
+      "  | epoch 3\n"
+      "  | batch 7 & on\n"
+      "lse-s1: failed: the loss is not a number\n"
+      "\n"
+      "Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
+      "A figure without ± is of one seed, which has no deviation.\n"
+      "Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
+      "resamples), ± deviation over seeds.\n"
+      "p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 comparison; * "
+      "p <= 0.05, ** p < 0.01, *** p < 0.001.\n"
+      "max_1: compared on 1 common seed; left out: 2.\n");
 }
 
 TEST(Leaderboard, OfNothingOrOfASweepThatHasNotBegunIsNoError) {
@@ -94,27 +97,28 @@ TEST(Leaderboard, HasASectionForEachRerankerAndIdentityBesideIt) {
 }
 
 TEST(TableMarkdown, IsAsGitHubReadsIt) {
-  EXPECT_EQ(table_markdown(results()),
-            "### pooling\\_50%\n"
-            "\n"
-            "Kinds of pooling\n"
-            "\n"
-            "rsicd, test split: 1093 images, 5465 captions\n"
-            "\n"
-            "| variant | seeds | mR | i2t.R@1 | t2i.R@1 | mR less mean \\[95%\\] | p (Holm) |\n"
-            "| :--- | ---: | ---: | ---: | ---: | :--- | ---: |\n"
-            "| mean | 2 | 12.50 ± 0.25 | **5.00 ± 0.50** | **6.00 ± 0.00** | baseline |  |\n"
-            "| max\\_1 | 1/2 | **14.00** | 4.50 | **6.00** | +1.75 \\[+0.50, +3.00\\] \\*\\* | 0.0020 |\n"
-            "| lse | 0/2 | failed: the loss is not a number |  |  |  |  |\n"
-            "| gem | 0/2 | running |  |  |  |  |\n"
-            "\n"
-            "- Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
-            "- A figure without ± is of one seed, which has no deviation.\n"
-            "- Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
-            "resamples), ± deviation over seeds.\n"
-            "- p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 variant; "
-            "\\* p \\<= 0.05, \\*\\* p \\< 0.01, \\*\\*\\* p \\< 0.001.\n"
-            "- max\\_1: compared on 1 common seed; left out: 2.\n");
+  EXPECT_EQ(
+      table_markdown(results()),
+      "### pooling\\_50%\n"
+      "\n"
+      "Kinds of pooling\n"
+      "\n"
+      "rsicd, test split: 1093 images, 5465 captions\n"
+      "\n"
+      "| variant | seeds | mR | i2t.R@1 | t2i.R@1 | mR less mean \\[95%\\] | p (Holm) |\n"
+      "| :--- | ---: | ---: | ---: | ---: | :--- | ---: |\n"
+      "| mean | 2 | 12.50 ± 0.25 | **5.00 ± 0.50** | **6.00 ± 0.00** | baseline |  |\n"
+      "| max\\_1 | 1/2 | **14.00** | 4.50 | **6.00** | +1.75 \\[+0.50, +3.00\\] \\*\\* | 0.0020 |\n"
+      "| lse | 0/2 | failed: the loss is not a number |  |  |  |  |\n"
+      "| gem | 0/2 | running |  |  |  |  |\n"
+      "\n"
+      "- Mean ± sample standard deviation over seeds; recalls in percent, ties count against the model.\n"
+      "- A figure without ± is of one seed, which has no deviation.\n"
+      "- Difference in mR from mean on the same seeds: mean, 95% paired bootstrap interval over images (10000 "
+      "resamples), ± deviation over seeds.\n"
+      "- p: two-sided paired randomisation test over images (10000 permutations), Holm-corrected over 1 comparison; "
+      "\\* p \\<= 0.05, \\*\\* p \\< 0.01, \\*\\*\\* p \\< 0.001.\n"
+      "- max\\_1: compared on 1 common seed; left out: 2.\n");
 }
 
 TEST(TableLatex, IsABooktabsTableWithBestMarksAndTheTestInItsCaption) {
@@ -129,7 +133,7 @@ TEST(TableLatex, IsABooktabsTableWithBestMarksAndTheTestInItsCaption) {
       "deviation over seeds; recalls in percent, the best of each column in bold. $\\Delta$: difference in mR from "
       "mean on the same seeds, with its 95\\% paired bootstrap interval over images (10000 resamples). $^{*}\\,p \\le "
       "0.05$, $^{**}\\,p < 0.01$, $^{***}\\,p < 0.001$: two-sided paired randomisation test over images (10000 "
-      "permutations), Holm-corrected over 1 variant. max\\_1: compared on 1 common seed; left out: 2.}\n"
+      "permutations), Holm-corrected over 1 comparison. max\\_1: compared on 1 common seed; left out: 2.}\n"
       "  \\label{tab:pooling_50-}\n"
       "  \\begin{tabular}{lrrrrl}\n"
       "    \\toprule\n"
@@ -166,16 +170,56 @@ TEST(TableCsv, HasEveryRowInFullPrecisionAndQuotesAsRfc4180) {
             "gem,,,,,0,0,running,,,,,,,,,,,,,,,,\n");
 }
 
-TEST(SignificanceMarks, FollowHolmsPAndNeedSignificance) {
-  const auto marks = [](double p, bool significant) {
-    return significance_marks(Value(Value::Object{{"p_holm", p}, {"significant", significant}}));
-  };
-  EXPECT_EQ(marks(0.0009, true), "***");
-  EXPECT_EQ(marks(0.001, true), "**");
-  EXPECT_EQ(marks(0.01, true), "*");
-  EXPECT_EQ(marks(0.05, true), "*");
-  EXPECT_EQ(marks(0.06, false), "");
-  EXPECT_EQ(significance_marks(Value()), "");
+/// The sweep with a multivariate row of `mean` (k 25) and of `max_1` (other k), which are compared.
+Value with_rerankers() {
+  Value value = results();
+  for (const auto& [variant, parameters] :
+       {std::pair<size_t, const char*>{0, R"({"k": 25, "w": 0.5})"}, {1, R"({"k": 50, "w": 0.5})"}}) {
+    Value& rows = value["variants"].as_list()[variant]["rows"];
+    Value row = rows.as_list()[0];
+    row["reranker"] = "multivariate";
+    row["parameters"] = parse_json(parameters, "");
+    rows.push_back(row);
+  }
+  return value;
+}
+
+TEST(Leaderboard, HeadsASectionWithTheBaselinesParametersAndNamesTheLinesThatDiffer) {
+  const Value value = with_rerankers();
+  EXPECT_NE(format_leaderboard(value).find("\nmultivariate {\"k\": 25, \"w\": 0.5}; max_1: k=50\nvariant"),
+            std::string::npos)
+      << format_leaderboard(value);
+  EXPECT_NE(table_latex(value).find("\\textit{multivariate (k=25; max\\_1: k=50)}"), std::string::npos)
+      << table_latex(value);
+}
+
+TEST(Leaderboard, SaysOverHowManyComparisonsOfASectionHolmCorrected) {
+  Value value = with_rerankers();
+  EXPECT_NE(format_leaderboard(value).find("Holm-corrected within each section, over 1 comparison; *"),
+            std::string::npos);
+  Value third = value.at("variants").as_list()[1];
+  third["name"] = "third";
+  third["rows"].as_list().pop_back();
+  value["variants"].push_back(third);
+  const std::string text = format_leaderboard(value);
+  EXPECT_NE(text.find("over 2 comparisons in \"without rerank\", 1 in \"multivariate (k=25; max_1: k=50)\"; *"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Leaderboard, MarksAndTheirLegendFollowAlpha) {
+  Value value = results();
+  value["statistics"]["alpha"] = 0.01;
+  EXPECT_NE(format_leaderboard(value).find("0.0020    *\n"), std::string::npos) << format_leaderboard(value);
+  EXPECT_NE(format_leaderboard(value).find("; * p <= 0.01, ** p < 0.001."), std::string::npos);
+  EXPECT_NE(table_latex(value).find(" $^{*}\\,p \\le 0.01$, $^{**}\\,p < 0.001$: two-sided"), std::string::npos);
+  EXPECT_NE(table_markdown(value).find("\\] \\* | 0.0020"), std::string::npos) << table_markdown(value);
+}
+
+TEST(Leaderboard, SaysWhyAFinishedRunIsNotCompared) {
+  Value value = results();
+  value["variants"].as_list()[0]["runs"].as_list()[0]["reason"] = "not compared: its ranks are lost";
+  EXPECT_NE(format_leaderboard(value).find("\nmean-s1: not compared: its ranks are lost.\n"), std::string::npos);
 }
 
 /// A run on four images with a caption each, which finds the first `found` of
@@ -190,7 +234,7 @@ TableRun run_that_finds(int64_t seed, size_t found) {
   same_text.duplicate_aware = true;
   plain.ranks = ranks;
   const std::vector<EvaluationRow> rows{same_text, plain};  // ranks go by the number of a row
-  return {seed, to_value(rows), {"test", "hash", "", {0, 1, 2, 3}, ranked_rows(rows)}};
+  return {seed, to_value(rows), SavedRanks{"test", "hash", "", {0, 1, 2, 3}, ranked_rows(rows)}};
 }
 
 TEST(VariantRows, SummariseTheSeedsAndCompareRowsWithRanks) {
@@ -222,7 +266,7 @@ TEST(VariantRows, SummariseTheSeedsAndCompareRowsWithRanks) {
 
 TEST(VariantRows, RefuseRunsThatAnsweredOtherQueries) {
   TableRun other = run_that_finds(2, 2);
-  other.ranks.split_hash = "another";
+  other.ranks->split_hash = "another";
   const std::vector<TableVariant> variants{{"new", {run_that_finds(1, 3)}}, {"old", {other}}};
   try {
     variant_rows(variants, "old", {});
@@ -230,6 +274,116 @@ TEST(VariantRows, RefuseRunsThatAnsweredOtherQueries) {
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("old with seed 2"), std::string::npos);
   }
+}
+
+/// A run of multivariate rerankers alone: each with its k and the number of queries that it finds.
+TableRun run_reranked(std::initializer_list<std::pair<int64_t, size_t>> rerankers) {
+  std::vector<EvaluationRow> rows;
+  for (const auto& [k, found] : rerankers) {
+    EvaluationRow row;
+    row.reranker = "multivariate";
+    row.parameters["k"] = k;
+    row.ranks.emplace(TwoWayRanks{std::vector<int64_t>(4, 2), std::vector<int64_t>(4, 2)});
+    for (size_t at = 0; at < found; ++at) row.ranks->i2t[at] = row.ranks->t2i[at] = 1;
+    row.metrics = {direction_metrics(row.ranks->i2t), direction_metrics(row.ranks->t2i)};
+    rows.push_back(row);
+  }
+  return {1, to_value(rows), SavedRanks{"test", "hash", "", {0, 1, 2, 3}, ranked_rows(rows)}};
+}
+
+TEST(VariantRows, AreComparedWithEqualParametersFirstAndByPlaceAmongTheRest) {
+  const std::vector<TableVariant> variants{{"turned", {run_reranked({{50, 3}, {25, 2}})}},
+                                           {"old", {run_reranked({{25, 1}, {50, 1}})}},
+                                           {"other", {run_reranked({{75, 4}, {25, 3}})}},
+                                           {"more", {run_reranked({{25, 1}, {50, 1}, {75, 1}})}}};
+  const std::vector<std::string> metrics{"i2t.R@1"};
+  const std::vector<Value> rows = variant_rows(variants, "old", metrics);
+  const auto difference = [&](size_t variant, size_t row) {
+    return rows[variant].as_list().at(row).at("comparison").at("difference").as_double();
+  };
+  EXPECT_EQ(difference(0, 0), 50) << "k 50 with k 50: 3/4 - 1/4";
+  EXPECT_EQ(difference(0, 1), 25) << "k 25 with k 25";
+  EXPECT_EQ(difference(2, 0), 75) << "k 75 with k 50, which is left over";
+  EXPECT_EQ(difference(2, 1), 50) << "k 25 with k 25";
+  EXPECT_TRUE(rows[3].as_list().at(2).at("comparison").is_null()) << "the baseline has two";
+
+  // The table's sections hold what was compared.
+  Value value = Value::object();
+  value["baseline"] = "old";
+  value["metrics"] = Value(Value::List{"i2t.R@1"});
+  for (size_t at = 0; at < variants.size(); ++at) {
+    Value entry = Value::object();
+    entry["name"] = variants[at].name;
+    entry["runs"] = Value(Value::List{Value(Value::Object{{"seed", 1}, {"status", "finished"}})});
+    entry["rows"] = rows[at];
+    value["variants"] = at == 0 ? Value::list() : value["variants"];
+    value["variants"].push_back(entry);
+  }
+  const std::string text = format_leaderboard(value);
+  const size_t first = text.find("multivariate {\"k\": 25}\n"),
+               second = text.find("multivariate {\"k\": 50}; other: k=75\n");
+  ASSERT_NE(first, std::string::npos) << text;
+  ASSERT_NE(second, std::string::npos) << text;
+  EXPECT_NE(text.substr(first, second - first).find("turned   1        50.00  +25.00"), std::string::npos) << text;
+}
+
+TEST(VariantRows, OfARunWithoutRanksCountInTheMeanAlone) {
+  TableRun without = run_that_finds(2, 4);
+  without.ranks.reset();
+  const std::vector<TableVariant> variants{{"new", {run_that_finds(1, 3), without}},
+                                           {"old", {run_that_finds(1, 1), run_that_finds(2, 1)}}};
+  const std::vector<std::string> metrics{"i2t.R@1"};
+  const Value row = variant_rows(variants, "old", metrics)[0].as_list()[1];
+  EXPECT_EQ(row.at("metrics").at("i2t.R@1").at("mean").as_double(), 87.5);
+  EXPECT_EQ(row.at("comparison").at("difference").as_double(), 50);
+  EXPECT_EQ(row.at("comparison").at("left_out"), Value(Value::List{2}));
+}
+
+/// A run folder whose outcome, record and ranks are of one evaluation.
+class RunsRanks : public ::testing::Test {
+ protected:
+  RunsRanks() {
+    TableRun run = run_that_finds(1, 3);
+    outcome_.rows = run.rows;
+    ranks_ = *run.ranks;
+    ranks_.weights_hash = "weights";
+    testing::write_text(folder_.path() / "record.json", R"({"weights": "weights"})");
+    write_ranks(file_, ranks_);
+  }
+  std::string why() const { return SweepRunFolder(folder_.path()).why_ranks_lost(outcome_, "test"); }
+
+  testing::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_.path() / "ranks.test.safetensors";
+  RunOutcome outcome_;
+  SavedRanks ranks_;
+};
+
+TEST_F(RunsRanks, OfTheOutcomesEvaluationAreKnown) { EXPECT_EQ(why(), ""); }
+
+TEST_F(RunsRanks, ThatAreMissingOrDamagedOrOfOtherWeightsAreLost) {
+  ranks_.weights_hash = "others";
+  write_ranks(file_, ranks_);
+  EXPECT_NE(why().find("of other weights"), std::string::npos) << why();
+  testing::write_text(file_, "damaged");
+  EXPECT_NE(why(), "");
+  std::filesystem::remove(file_);
+  EXPECT_NE(why().find("is not there"), std::string::npos) << why();
+}
+
+TEST_F(RunsRanks, OfOtherRowsOrOfAnotherResultAreLost) {
+  SavedRanks other = ranks_;
+  other.rows[0].row = 0;
+  write_ranks(file_, other);
+  EXPECT_NE(why().find("a row 0.none, which the run's evaluation has not"), std::string::npos) << why();
+  other = ranks_;
+  other.rows.clear();
+  write_ranks(file_, other);
+  EXPECT_NE(why().find("lack row 1.none"), std::string::npos) << why();
+  // The same row with other parameters shows in its figures alone.
+  other = ranks_;
+  other.rows[0].ranks.t2i[0] = 3;
+  write_ranks(file_, other);
+  EXPECT_NE(why().find("row 1.none has other metrics"), std::string::npos) << why();
 }
 
 }  // namespace
