@@ -23,7 +23,7 @@ void add_report_command(CLI::App& app, CommandContext&) {
       "Example:\n"
       "  orbweaver report runs/galr_table4_light --out table4.html\n"
       "The file holds everything, pictures and charts included; it opens without a network. Curves by query need the\n"
-      "ranks that orbweaver eval keeps in a run, the gallery also scores.test.npy there (eval --scores).");
+      "ranks that orbweaver eval keeps in a run, the gallery also scores.SPLIT.npy there (eval --scores).");
   command->callback([options, json] {
     const RunReport report = make_report();
     const WrittenReport written = write_report(*options, report);

@@ -60,7 +60,14 @@ SavedRanks ranks_from_scores(const ReportRun& run, const std::string& split_name
 
 SavedRanks ranks_of(const ReportRun& run, const std::string& split_name, const ReportedSplit& split) {
   const fs::path file = run.folder / ranks_file_name(split_name);
-  if (fs::exists(file)) return read_ranks(file);
+  if (fs::exists(file)) {
+    SavedRanks ranks = read_ranks(file);
+    const std::string why = run.rows.is_null() ? "" : why_not_of(ranks, run.rows, run.weights);
+    if (!why.empty())
+      throw InputError(fmt::format("{} is of another evaluation than the figures here: {}; evaluate the run again",
+                                   ranks_file_name(split_name), why));
+    return ranks;
+  }
   if (!fs::exists(run.folder / fmt::format("scores.{}.npy", split_name)))
     throw InputError(fmt::format("neither {} nor scores.{}.npy is in its folder; orbweaver eval writes them",
                                  ranks_file_name(split_name), split_name));
@@ -68,6 +75,21 @@ SavedRanks ranks_of(const ReportRun& run, const std::string& split_name, const R
   if (const std::string hash = evaluated_hash(run, split_name); !hash.empty() && hash != split.hash)
     throw InputError("it was evaluated on another split than the dataset has now");
   return ranks_from_scores(run, split_name, split);
+}
+
+/// The labels of ranked rows: those of the variant's strict rows with own positives, in the same order.
+std::vector<std::string> labels_of(const SavedRanks& ranks, const ReportVariant& variant) {
+  std::vector<std::string> labels;
+  std::map<std::string, size_t> seen;
+  for (const RankedRow& ranked : ranks.rows) {
+    const size_t earlier = seen[ranked.reranker]++;
+    labels.push_back(row_label(ranked.reranker, earlier));
+    size_t place = 0;
+    for (const ReportRow& row : variant.rows)
+      if (row.strict() && !row.duplicate_aware && row.reranker == ranked.reranker && place++ == earlier)
+        labels.back() = row.label;
+  }
+  return labels;
 }
 
 double recall_at(const std::vector<int64_t>& ranks, int64_t k) {
@@ -179,9 +201,7 @@ ReportedOutcomes read_outcomes(const ReportData& data, const ReportedSplit& spli
       if (!run.finished()) continue;
       try {
         ReportedRun outcome{v, &run, ranks_of(run, data.split, split), {}};
-        std::vector<std::string> rerankers;
-        for (const RankedRow& row : outcome.ranks.rows) rerankers.push_back(row.reranker);
-        outcome.labels = reranker_labels(rerankers);
+        outcome.labels = labels_of(outcome.ranks, data.variants[v]);
         out.runs.push_back(std::move(outcome));
       } catch (const InputError& error) {
         out.missing.push_back(fmt::format("{}: {}", run.name, error.what()));
@@ -211,8 +231,8 @@ void compare_with_first(ReportData& data, const ReportedOutcomes& outcomes) {
     const auto compared = compare_all(systems, data.baseline, first.caption_image, "mR");
     for (size_t i = 0; i < rows.size(); ++i)
       if (const auto& of = compared[i])
-        rows[i]->comparison = ReportComparison{of->to,       of->metric, of->difference, of->low,        of->high,
-                                               of->seed_std, of->p,      of->p_holm,     of->significant};
+        rows[i]->comparison = ReportComparison{of->to, of->metric, of->difference,  of->low, of->high, of->seed_std,
+                                               of->p,  of->p_holm, of->significant, 1,       {}};
   }
   data.statistics = to_value(SignificanceOptions{});
 }

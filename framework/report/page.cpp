@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <map>
@@ -74,26 +75,73 @@ std::string metric_cell(const ReportMetric* metric, bool is_best) {
                      deviation);
 }
 
-std::string difference_cell(const std::optional<ReportComparison>& of) {
+std::string difference_cell(const ReportData& data, const std::optional<ReportComparison>& of) {
   if (!of) return "<td></td>";
-  const std::string sure = of->significant ? (*of->significant ? "significant" : "not significant") : "";
+  std::string marks;
+  if (of->significant.value_or(false)) marks = of->p_holm ? significance_marks(*of->p_holm, data.alpha()) : "*";
+  if (!marks.empty())
+    marks = fmt::format("<abbr title=\"significant{}\">{}</abbr>",
+                        of->p_holm ? ", corrected p " + h(p_value(*of->p_holm)) : "", marks);
   return fmt::format("<td class=\"number\" data-value=\"{}\">{}{}</td>", of->difference, signed_number(of->difference),
-                     of->significant.value_or(false) ? fmt::format("<abbr title=\"{}\">*</abbr>", sure) : "");
+                     marks);
 }
 
-/// Variants by mR of their plain row, best first; those without one last.
-std::vector<size_t> by_mean_recall(const ReportData& data) {
-  std::vector<std::pair<double, size_t>> keys;
-  for (size_t v = 0; v < data.variants.size(); ++v) {
-    const ReportRow* row = data.variants[v].plain_row();
-    const ReportMetric* metric = row ? row->metric("mR") : nullptr;
-    keys.emplace_back(metric ? -metric->mean : 1e9, v);
+/// "* corrected p at most 0.05, ** below 0.01"
+std::string marks_text(double alpha) {
+  std::string out;
+  for (const double level : mark_levels(alpha))
+    out += out.empty() ? fmt::format("* corrected p at most {:g}", level)
+                       : fmt::format(", {} below {:g}", significance_marks(level / 2, alpha), level);
+  return out;
+}
+
+double mean_recall(const ReportRow& row) {
+  const ReportMetric* metric = row.metric("mR");
+  return metric ? metric->mean : -1;
+}
+
+/// A row of some variant.
+struct PlacedRow {
+  size_t variant;
+  const ReportRow* row;
+};
+
+/// All rows by mR, best first, as the column's head says.
+std::vector<PlacedRow> rows_by_mean_recall(const ReportData& data) {
+  std::vector<PlacedRow> rows;
+  for (size_t v = 0; v < data.variants.size(); ++v)
+    for (const ReportRow& row : data.variants[v].rows) rows.push_back({v, &row});
+  std::stable_sort(rows.begin(), rows.end(), [](const PlacedRow& left, const PlacedRow& right) {
+    return mean_recall(*left.row) > mean_recall(*right.row);
+  });
+  return rows;
+}
+
+/// "Variant", "Runs"
+std::string heading(const ReportData& data, bool plural = false) {
+  std::string text = data.noun();
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return plural ? text + "s" : text;
+}
+
+std::string list_text(const std::vector<int64_t>& numbers) {
+  std::string out;
+  for (const int64_t number : numbers) out += (out.empty() ? "" : ", ") + std::to_string(number);
+  return out;
+}
+
+/// How many of a variant's runs are in the row, "2/3" where some are missing; of a single run its seed.
+std::string seeds_cell(const ReportData& data, const ReportVariant& variant, const std::vector<int64_t>& seeds) {
+  if (!data.sweep) {
+    const int64_t seed = variant.runs.front().seed;
+    return fmt::format("<td class=\"number\" data-value=\"{0}\">{0}</td>", seed);
   }
-  std::sort(keys.begin(), keys.end());
-  std::vector<size_t> order;
-  order.reserve(keys.size());
-  for (const auto& [key, v] : keys) order.push_back(v);
-  return order;
+  std::vector<int64_t> missing;
+  for (const ReportRun& run : variant.runs)
+    if (std::find(seeds.begin(), seeds.end(), run.seed) == seeds.end()) missing.push_back(run.seed);
+  if (missing.empty()) return fmt::format("<td class=\"number\" data-value=\"{0}\">{0}</td>", seeds.size());
+  return fmt::format("<td class=\"number\" data-value=\"{0}\"><abbr title=\"without seed {1}\">{0}/{2}</abbr></td>",
+                     seeds.size(), list_text(missing), variant.runs.size());
 }
 
 bool has_comparisons(const ReportData& data) {
@@ -103,21 +151,25 @@ bool has_comparisons(const ReportData& data) {
   return false;
 }
 
+std::string compared_metric(const ReportData& data);
+
 std::string leaderboard_head(const ReportData& data, bool compared) {
   std::string head = fmt::format("<thead><tr><td colspan=\"{}\"></td>", compared ? 5 : 4);
   for (const char* direction : {"image to text", "text to image"})
     head += fmt::format("<th class=\"group\" colspan=\"{}\" scope=\"colgroup\">{}</th>", direction_columns().size(),
                         direction);
-  head +=
-      "</tr><tr><th scope=\"col\" data-sort=\"ascending\">Variant</th><th scope=\"col\">Row</th>"
-      "<th class=\"number\" scope=\"col\">Seeds</th>";
+  head += fmt::format(
+      "</tr><tr><th scope=\"col\" data-sort=\"ascending\">{}</th><th scope=\"col\" data-sort=\"ascending\">Row</th>"
+      "<th class=\"number\" scope=\"col\" data-sort=\"{}\">{}</th>",
+      heading(data), data.sweep ? "descending" : "ascending", data.sweep ? "Seeds" : "Seed");
   for (const Column& column : leaderboard_columns()) {
     const bool first = column.metric == "mR";
     head += fmt::format("<th class=\"number\" scope=\"col\" data-sort=\"{}\"{}>{}</th>",
                         higher_is_better(column.metric) ? "descending" : "ascending",
                         first ? " aria-sort=\"descending\"" : "", column.title);
     if (first && compared)
-      head += fmt::format("<th class=\"number\" scope=\"col\" data-sort=\"descending\">to {}</th>", h(data.baseline));
+      head += fmt::format("<th class=\"number\" scope=\"col\" data-sort=\"descending\">{} less {}</th>",
+                          h(compared_metric(data)), h(data.baseline));
   }
   return head + "</tr></thead>";
 }
@@ -129,45 +181,63 @@ std::string failed_line(const ReportData& data, size_t v, bool compared) {
     if (!run.finished()) why = run.status + (run.reason.empty() ? "" : ": " + run.reason);
   if (!variant.runs.empty() && variant.runs.front().finished()) why = "not evaluated";
   return fmt::format(
-      "<tr data-kind=\"reported\"><th scope=\"row\" data-value=\"{}\">{}</th><td colspan=\"{}\" class=\"long\">{}</td>"
-      "</tr>",
-      v, h(variant.name), compared ? 12 : 11, h(why));
+      "<tr data-kind=\"reported\"><th scope=\"row\" data-value=\"{}\">{}</th><td></td>{}"
+      "<td colspan=\"{}\" class=\"long\">{}</td></tr>\n",
+      v, h(variant.name), seeds_cell(data, variant, {}), compared ? 10 : 9, h(why));
 }
 
 std::string leaderboard_rows(const ReportData& data, bool compared) {
   const auto best = best_values(data);
+  std::map<std::string, size_t> label_places;
+  for (const ReportVariant& variant : data.variants)
+    for (const ReportRow& row : variant.rows) label_places.emplace(row.label, label_places.size());
   std::string rows;
-  for (const size_t v : by_mean_recall(data)) {
+  for (const auto& [v, row] : rows_by_mean_recall(data)) {
     const ReportVariant& variant = data.variants[v];
-    if (variant.rows.empty()) rows += failed_line(data, v, compared);
-    for (const ReportRow& row : variant.rows) {
-      rows += fmt::format(
-          "<tr data-kind=\"{}\"><th scope=\"row\" data-value=\"{}\">{}{}</th><td>{}</td>"
-          "<td class=\"number\">{}</td>",
-          row_kind(row), v, h(variant.name),
-          variant.name == data.baseline ? " <span class=\"tag\">baseline</span>" : "", h(row.label), row.seeds.size());
-      for (const Column& column : leaderboard_columns()) {
-        const ReportMetric* metric = row.metric(column.metric);
-        const auto top = best.find({row.label, column.metric});
-        rows += metric_cell(metric, metric && top != best.end() && printed(metric->mean) == top->second);
-        if (compared && column.metric == "mR") rows += difference_cell(row.comparison);
-      }
-      rows += "</tr>\n";
+    rows += fmt::format(
+        "<tr data-kind=\"{}\"><th scope=\"row\" data-value=\"{}\">{}{}</th><td data-value=\"{}\">{}</td>{}",
+        row_kind(*row), v, h(variant.name), variant.name == data.baseline ? " <span class=\"tag\">baseline</span>" : "",
+        label_places.at(row->label), h(row->label), seeds_cell(data, variant, row->seeds));
+    for (const Column& column : leaderboard_columns()) {
+      const ReportMetric* metric = row->metric(column.metric);
+      const auto top = best.find({row->label, column.metric});
+      rows += metric_cell(metric, metric && top != best.end() && printed(metric->mean) == top->second);
+      if (compared && column.metric == "mR") rows += difference_cell(data, row->comparison);
     }
+    rows += "</tr>\n";
   }
+  for (size_t v = 0; v < data.variants.size(); ++v)
+    if (data.variants[v].rows.empty()) rows += failed_line(data, v, compared);
   return rows;
 }
 
-/// Rerankers and their parameters, for the notes below a table.
-std::string reranker_notes(const ReportData& data) {
-  std::map<std::string, std::string> notes;
+/// The rows of a label with the variants that have them, the baseline first.
+std::vector<std::pair<const ReportVariant*, const ReportRow*>> rows_labelled(const ReportData& data,
+                                                                             const std::string& label) {
+  std::vector<std::pair<const ReportVariant*, const ReportRow*>> rows;
   for (const ReportVariant& variant : data.variants)
     for (const ReportRow& row : variant.rows)
-      if (row.strict() && !row.duplicate_aware && !row.parameters.is_null())
-        notes.emplace(row.label, brief(row.parameters, 300));
+      if (row.label == label) rows.emplace_back(&variant, &row);
+  std::stable_partition(rows.begin(), rows.end(), [&](const auto& of) { return of.first->name == data.baseline; });
+  return rows;
+}
+
+/// Rerankers and their parameters, and whose are others, for the notes below a table.
+std::string reranker_notes(const ReportData& data) {
+  std::set<std::string> labels;
+  for (const ReportVariant& variant : data.variants)
+    for (const ReportRow& row : variant.rows)
+      if (row.strict() && !row.duplicate_aware && !row.parameters.is_null()) labels.insert(row.label);
   std::string out;
-  for (const auto& [label, parameters] : notes)
-    out += fmt::format("<p class=\"note\">{}: <code>{}</code></p>", h(label), h(parameters));
+  for (const std::string& label : labels) {
+    const auto rows = rows_labelled(data, label);
+    const Value& common = rows.front().second->parameters;
+    out += fmt::format("<p class=\"note\">{}: <code>{}</code>", h(label), h(brief(common, 300)));
+    for (const auto& [variant, row] : rows)
+      if (!(row->parameters == common))
+        out += fmt::format("; {}: <code>{}</code>", h(variant->name), h(brief(row->parameters, 300)));
+    out += "</p>";
+  }
   return out;
 }
 
@@ -325,7 +395,8 @@ std::string recall_table(const ReportContent& content) {
   for (size_t i = 0; i < content.recall_ks.size(); ++i)
     if (std::count(wanted.begin(), wanted.end(), content.recall_ks[i])) places.push_back(i);
   std::string head =
-      "<thead><tr><th scope=\"col\">Variant</th><th scope=\"col\">Row</th><th scope=\"col\">Direction</th>";
+      fmt::format("<thead><tr><th scope=\"col\">{}</th><th scope=\"col\">Row</th><th scope=\"col\">Direction</th>",
+                  heading(content.data));
   for (const size_t place : places)
     head += fmt::format("<th class=\"number\" scope=\"col\">R@{}</th>", content.recall_ks[place]);
   std::string rows;
@@ -387,13 +458,16 @@ std::string facts(const ReportContent& content) {
 
 /// The result in a sentence.
 std::string lead(const ReportData& data) {
-  const auto order = by_mean_recall(data);
-  const ReportVariant* best = order.empty() ? nullptr : &data.variants[order.front()];
+  const ReportVariant* best = nullptr;
+  for (const ReportVariant& variant : data.variants)
+    if (const ReportRow* row = variant.plain_row();
+        row && (!best || mean_recall(*row) > mean_recall(*best->plain_row())))
+      best = &variant;
   const ReportRow* row = best ? best->plain_row() : nullptr;
   const ReportMetric* metric = row ? row->metric("mR") : nullptr;
   if (!metric) return "<p class=\"lead\">No run has been evaluated yet.</p>";
   std::string out = fmt::format("<p class=\"lead\">{}<b>{}</b> reaches mR {}{}{}",
-                                order.size() > 1 ? "Best without a reranker: " : "", h(best->name),
+                                data.variants.size() > 1 ? "Best without a reranker: " : "", h(best->name),
                                 number(metric->mean), metric->deviation ? " ± " + number(*metric->deviation) : "",
                                 metric->values.size() > 1 ? fmt::format(" over {} seeds", metric->values.size()) : "");
   if (const auto& of = row->comparison) {
@@ -418,6 +492,25 @@ std::string failure_notice(const ReportData& data) {
 }
 
 }  // namespace
+
+std::string correction_text(const ReportData& data) {
+  std::vector<std::pair<std::string, size_t>> families;
+  for (const std::string& label : reported_labels(data)) {
+    const auto rows = rows_labelled(data, label);
+    const auto count = std::count_if(rows.begin(), rows.end(), [](const auto& of) { return of.second->comparison; });
+    if (count > 0) families.emplace_back(label, static_cast<size_t>(count));
+  }
+  const auto comparisons = [](size_t count) {
+    return fmt::format("{} {}", count, count == 1 ? "comparison" : "comparisons");
+  };
+  if (families.empty()) return "Holm's correction had nothing to correct";
+  if (families.size() == 1) return "Holm's correction is over " + comparisons(families.front().second);
+  std::string out;
+  for (const auto& [label, count] : families)
+    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", out.empty() ? comparisons(count) : std::to_string(count),
+                       label);
+  return "Holm's correction is within each row: over " + out;
+}
 
 std::string number(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
 
@@ -490,10 +583,15 @@ Section leaderboard(const ReportContent& content) {
   std::string html = choice("row-choice", "Rows", choices);
   html += scrolling_table("Leaderboard", "id=\"leaderboard-table\" class=\"fixed\"",
                           leaderboard_head(data, compared) + "<tbody>" + leaderboard_rows(data, compared) + "</tbody>");
-  html += note(
+  const bool deviations = std::ranges::any_of(data.variants, [](const ReportVariant& variant) {
+    return std::ranges::any_of(variant.rows,
+                               [](const ReportRow& row) { return !row.metrics.empty() && row.metrics[0].deviation; });
+  });
+  html += note(fmt::format(
       "R@k: percent of queries with a right answer among the first k; mR: mean of the six; medR: median rank, "
-      "lower is better. ± is the standard deviation over seeds. Bold: best of its column among rows of its kind." +
-      std::string(compared ? " *: significant after the correction for several variants." : ""));
+      "lower is better. {}Bold: best of its column among rows of its kind.{}",
+      deviations ? "± is the standard deviation over seeds. " : "",
+      compared ? fmt::format(" {}; {}.", marks_text(data.alpha()), correction_text(data)) : ""));
   html += reranker_notes(data);
   return {"leaderboard", "Leaderboard", html};
 }
@@ -502,14 +600,18 @@ Section deltas(const ReportContent& content) {
   const ReportData& data = content.data;
   if (data.baseline.empty())
     return {"deltas", "Differences",
-            data.variants.size() < 2 ? ""
-                                     : note("There is no baseline to compare with: the first run has no ranks file, or "
-                                            "the sweep names none.")};
-  std::string rows;
+            data.variants.size() < 2
+                ? ""
+                : note(data.sweep ? "There is no baseline to compare with: the sweep names none."
+                                  : "There is nothing to compare with: the first run has no ranks, or it alone.")};
+  std::string rows, unequal;
   for (const ReportVariant& variant : data.variants)
     for (const ReportRow& row : variant.rows) {
       if (!row.comparison || !row.reported()) continue;
       const ReportComparison& of = *row.comparison;
+      if (!of.left_out.empty())
+        unequal += note(fmt::format("{}, {}: compared on {} common {}; left out: {}.", variant.name, row.label,
+                                    of.seeds, of.seeds == 1 ? "seed" : "seeds", list_text(of.left_out)));
       rows += fmt::format(
           "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"number\" data-value=\"{}\">{}</td>"
           "<td class=\"number\">{} to {}</td>",
@@ -522,8 +624,8 @@ Section deltas(const ReportContent& content) {
     }
   if (rows.empty())
     return {"deltas", "Differences",
-            note(fmt::format("No variant could be compared with {}: that takes finished runs of both on a common seed.",
-                             data.baseline))};
+            note(fmt::format("No {} could be compared with {}: that takes {}.", data.noun(), data.baseline,
+                             data.sweep ? "finished runs of both on a common seed" : "ranks of both on one split"))};
   std::vector<std::string> labels;
   for (const std::string& label : reported_labels(data))
     for (const ReportVariant& variant : data.variants)
@@ -531,36 +633,39 @@ Section deltas(const ReportContent& content) {
         if (row.label == label && row.reported() && row.comparison &&
             std::find(labels.begin(), labels.end(), label) == labels.end())
           labels.push_back(label);
-  std::string html = note(fmt::format(
-      "Difference in {} to {}, seed by seed, with its interval over other test images. A filled point is significant "
-      "after the correction, a hollow one is not; an interval that holds 0 is no gain shown.",
-      compared_metric(data), data.baseline));
+  std::string html = note(
+      fmt::format("{} less that of {}{}, with its interval over other images. A filled point is significant after the "
+                  "correction, a "
+                  "hollow one is not; an interval that holds 0 is no gain shown. {}.",
+                  compared_metric(data), data.baseline, data.sweep ? ", seed by seed" : "", correction_text(data)));
   html += "<div class=\"script-only\">" + choice("delta-row", "Row", as_choices(labels)) +
+          "<fieldset class=\"legend\"></fieldset>" +
           canvas("delta-chart", "", "Differences to the baseline with intervals; the table below has the figures") +
           "</div>";
   const std::string head = fmt::format(
-      "<thead><tr><th scope=\"col\">Variant</th><th scope=\"col\">Row</th><th class=\"number\" scope=\"col\" "
-      "data-sort=\"descending\">Difference</th><th class=\"number\" scope=\"col\">Interval</th><th class=\"number\" "
+      "<thead><tr><th scope=\"col\">{}</th><th scope=\"col\">Row</th><th class=\"number\" scope=\"col\" "
+      "data-sort=\"descending\">{} less {}</th><th class=\"number\" scope=\"col\">Interval</th><th class=\"number\" "
       "scope=\"col\" data-sort=\"ascending\">± over seeds</th><th class=\"number\" scope=\"col\" "
-      "data-sort=\"ascending\">p"
-      "</th><th class=\"number\" scope=\"col\" data-sort=\"ascending\">p, corrected</th><th "
-      "scope=\"col\">Significant</th>"
-      "</tr></thead>");
+      "data-sort=\"ascending\">p</th><th class=\"number\" scope=\"col\" data-sort=\"ascending\">p, corrected</th>"
+      "<th scope=\"col\">Significant</th></tr></thead>",
+      heading(data), h(compared_metric(data)), h(data.baseline));
   html += scrolling_table("Differences to the baseline", "class=\"fixed\"", head + "<tbody>" + rows + "</tbody>");
-  return {"deltas", "Differences", html};
+  return {"deltas", "Differences", html + unequal};
 }
 
 Section recall_curves(const ReportContent& content) {
+  const std::string noun = content.data.noun();
   std::string html;
   for (const std::string& missing : content.outcomes.missing) html += note("Not in these curves: " + missing);
   if (content.recall.empty())
     return {"recall", "Recall", html.empty() ? note("No finished run has kept its ranks.") : html};
   html += "<div class=\"script-only\">" + choice("recall-row", "Row", as_choices(curve_labels(content))) +
           "<fieldset class=\"legend\"></fieldset><div class=\"charts\">" +
-          canvas("recall-i2t", "Image to text", "Recall at k of images as queries, a line for each variant") +
-          canvas("recall-t2i", "Text to image", "Recall at k of captions as queries, a line for each variant") +
+          canvas("recall-i2t", "Image to text", "Recall at k of images as queries, a line for each " + noun) +
+          canvas("recall-t2i", "Text to image", "Recall at k of captions as queries, a line for each " + noun) +
           "</div></div>";
-  html += note("Percent of queries with a right answer among the first k, mean over seeds; k on a logarithmic scale.");
+  html += note("Percent of queries with a right answer among the first k" +
+               std::string(content.data.sweep ? ", mean over seeds" : "") + "; k on a logarithmic scale.");
   return {"recall", "Recall", html + recall_table(content)};
 }
 
@@ -574,9 +679,11 @@ Section training_curves(const ReportContent& content) {
                      canvas("training-left", "Training", "The chosen quantity over epochs, a line for each run") +
                      canvas("training-right", "Validation mR", "Validation mR over epochs, a line for each run") +
                      "</div></div>";
-  html += note(
-      "A line for each run, in its variant's colour; the point is the epoch that the validation split selected. "
-      "Losses of different kinds have different scales. Selected epochs as figures: under Runs.");
+  html +=
+      note(fmt::format("A line for each run{}; the point is the epoch that the validation split selected. Losses of "
+                       "different kinds have "
+                       "different scales. Selected epochs as figures: under Runs.",
+                       content.data.sweep ? ", in its variant's colour" : ""));
   return {"training", "Training", html};
 }
 
@@ -590,7 +697,8 @@ Section classes(const ReportContent& content) {
   const std::optional<size_t> base = baseline_index(data);
   const double most = shade_scale(content.classes, base);
   std::string head =
-      "<thead><tr><th scope=\"col\" data-sort=\"ascending\">Class</th><th class=\"number\" scope=\"col\" "
+      "<thead><tr><th scope=\"col\" data-sort=\"ascending\" aria-sort=\"ascending\">Class</th><th class=\"number\" "
+      "scope=\"col\" "
       "data-sort=\"descending\">Images</th>";
   for (const ReportVariant& variant : data.variants)
     head += fmt::format("<th class=\"number\" scope=\"col\" data-sort=\"descending\">{}</th>", h(variant.name));
@@ -601,10 +709,11 @@ Section classes(const ReportContent& content) {
                         row.name.empty() ? "<span class=\"tag\">no class in the name</span>" : h(row.name),
                         number_cell(static_cast<double>(row.images), 0), class_cells(row, base, most));
   }
-  std::string html = note(
-      "mR of the plain row over the images of a class and their captions, mean over seeds; the whole "
-      "test split is the gallery. The class is what the file name says. Classes have few images: "
-      "single points mean little.");
+  std::string html =
+      note(fmt::format("mR of the plain row over the images of a class and their captions{}; the whole {} split is the "
+                       "gallery. The class "
+                       "is what the file name says. Classes have few images: single points mean little.",
+                       data.sweep ? ", mean over seeds" : "", data.split));
   if (base && most > 0)
     html += note(fmt::format("Shade: blue above {}, orange below; full colour from {} points on.", data.baseline,
                              number(most, 1)));
@@ -617,6 +726,7 @@ Value chart_data(const ReportContent& content) {
   out["variants"] = Value::list();
   for (const ReportVariant& variant : content.data.variants) out["variants"].push_back(variant.name);
   out["baseline"] = content.data.baseline;
+  out["noun"] = heading(content.data, true);
   out["deltaMetric"] = compared_metric(content.data);
   out["deltas"] = delta_data(content.data);
   out["training"] = training_data(content.data);

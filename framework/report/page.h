@@ -70,6 +70,9 @@ std::string variant_names(const ReportData& data, const std::vector<size_t>& var
 std::string choice(const std::string& id, const std::string& label,
                    const std::vector<std::pair<std::string, std::string>>& choices);
 
+/// What p-values were corrected over, a sentence without its full stop: the comparisons of one row are a family.
+std::string correction_text(const ReportData& data);
+
 /// The labels of the rows that a paper would report, in the order of their first appearance.
 std::vector<std::string> reported_labels(const ReportData& data);
 

@@ -95,16 +95,19 @@ std::string gallery_notes(const ReportContent& content) {
   const Gallery& gallery = content.gallery;
   std::string runs;
   for (const std::string& run : gallery.runs) runs += (runs.empty() ? "" : ", ") + run;
-  std::string out = note(
-      fmt::format("{} The first five answers of {}, without a reranker. \xe2\x9c\x93 right, \xc3\x97 wrong, = counted "
-                  "wrong, though its text is that of a right one word for word. Rank: place of the first right answer.",
-                  gallery.variants.size() > 1 ? "Queries on which the variants disagree most come first; they are "
-                                                "chosen for that and say nothing of averages."
-                                              : "Hits and misses by turns.",
-                  runs));
+  std::string out = note(fmt::format(
+      "{} The first five answers of {}, without a reranker. \xe2\x9c\x93 right, \xc3\x97 wrong, = counted "
+      "wrong, though its text is that of a right one word for word. Rank: place of the first right answer.",
+      gallery.variants.size() > 1
+          ? fmt::format("Queries on which the {}s disagree most come first; they are chosen for that and say "
+                        "nothing of averages.",
+                        content.data.noun())
+          : "Hits and misses by turns.",
+      runs));
   if (gallery.variants.size() + gallery.left_out.size() < content.data.variants.size() &&
       gallery.variants.size() == gallery_variants)
-    out += note(fmt::format("Of {} variants the baseline and the best are shown.", content.data.variants.size()));
+    out += note(fmt::format("Of {} {}s the baseline and the best are shown.", content.data.variants.size(),
+                            content.data.noun()));
   for (const std::string& text : gallery.left_out) out += note("Not in the gallery: " + text);
   for (const std::string& text : gallery.broken) out += note("No picture: " + text);
   return out;
@@ -154,9 +157,9 @@ Section graphs(const ReportContent& content) {
   std::string html;
   for (const GraphDrawing& of : content.graphs.drawings) html += drawing(content, of);
   if (!html.empty())
-    html = note(
-               "Graphs as the variants' builders make them, for queries of the gallery: boxes are nodes, lines "
-               "relations or, without names, the adjacency.") +
+    html = note(fmt::format("Graphs as the {}s' builders make them, for queries of the gallery: boxes are nodes, lines "
+                            "relations or, without names, the adjacency.",
+                            content.data.noun())) +
            "<div class=\"drawings\">" + html + "</div>\n";
   for (const std::string& text : content.graphs.missing) html += note("Not drawn: " + text);
   return {"graphs", "Graphs", html};

@@ -69,7 +69,7 @@ std::string difference_table(const ReportData& data) {
   std::string head = "<thead><tr><th scope=\"col\">Setting</th>";
   for (const ReportVariant& variant : data.variants) head += fmt::format("<th scope=\"col\">{}</th>", h(variant.name));
   std::string out = "<details><summary>Every setting in which they differ</summary>" +
-                    scrolling_table("Settings in which the variants differ", "class=\"fixed\"",
+                    scrolling_table("Settings in which they differ", "class=\"fixed\"",
                                     head + "</tr></thead><tbody>" + rows + "</tbody>");
   if (differing > most_differences)
     out += note(fmt::format("The first {} of {} settings.", most_differences, differing));
@@ -117,7 +117,7 @@ FlatValue flat_protocol(const ReportRun& run, const std::string& split) {
 
 struct SharedProtocol {
   FlatValue shared;
-  std::map<std::string, FlatValue> differing;  ///< path -> run -> value
+  std::map<std::string, FlatValue> differing;  ///< path -> run -> value, "none" where a run has no such entry
 };
 
 SharedProtocol shared_protocol(const ReportData& data) {
@@ -132,14 +132,17 @@ SharedProtocol shared_protocol(const ReportData& data) {
   SharedProtocol out;
   for (const std::string& path : paths) {
     std::set<std::string> values;
+    size_t with = 0;
     for (const auto& [run, flat] : all)
-      if (const auto found = flat.find(path); found != flat.end()) values.insert(found->second);
-    if (values.size() == 1) {
+      if (const auto found = flat.find(path); found != flat.end()) values.insert(found->second), ++with;
+    if (values.size() == 1 && with == all.size()) {
       out.shared[path] = *values.begin();
       continue;
     }
-    for (const auto& [run, flat] : all)
-      if (const auto found = flat.find(path); found != flat.end()) out.differing[path][run] = found->second;
+    for (const auto& [run, flat] : all) {
+      const auto found = flat.find(path);
+      out.differing[path][run] = found == flat.end() ? "none" : found->second;
+    }
   }
   return out;
 }
@@ -171,7 +174,8 @@ std::string identity_table(const ReportData& data) {
          "</details>\n";
 }
 
-std::string statistics_text(const Value& statistics) {
+std::string statistics_text(const ReportData& data) {
+  const Value& statistics = data.statistics;
   const auto text = [&](const char* key) {
     const Value* value = statistics.find(key);
     return value ? (value->is_string() ? value->as_string() : brief(*value)) : std::string("?");
@@ -179,11 +183,10 @@ std::string statistics_text(const Value& statistics) {
   const Value* interval = statistics.find("interval");
   return fmt::format(
       "Comparisons: {} interval from {} bootstrap resamples, and a two-sided randomisation test with {} exchanges, "
-      "both "
-      "over each test {} with all its queries, seeds as blocks, random seed {}; p corrected over the variants by {}, "
-      "significant at {}.",
+      "both over each {} of the {} split with all its queries{}, random seed {}. {}; significant at {}.",
       interval && interval->is_number() ? fmt::format("{:g}%", 100 * interval->as_double()) : "?", text("resamples"),
-      text("permutations"), text("unit"), text("seed"), text("correction"), text("alpha"));
+      text("permutations"), text("unit"), data.split, data.sweep ? ", seeds as blocks" : "", text("seed"),
+      correction_text(data), text("alpha"));
 }
 
 bool any_comparison(const ReportData& data) {
@@ -231,7 +234,8 @@ Section runs(const ReportContent& content) {
       memory |= run.peak_memory_mib.has_value();
     }
   const std::string head =
-      "<thead><tr><th scope=\"col\" data-sort=\"ascending\">Run</th><th class=\"number\" scope=\"col\" "
+      "<thead><tr><th scope=\"col\" data-sort=\"ascending\" aria-sort=\"ascending\">Run</th><th class=\"number\" "
+      "scope=\"col\" "
       "data-sort=\"ascending\">Seed</th><th scope=\"col\">Status</th><th class=\"number\" scope=\"col\" "
       "data-sort=\"descending\">Epochs</th><th class=\"number\" scope=\"col\" data-sort=\"descending\">Best epoch</th>"
       "<th class=\"number\" scope=\"col\" data-sort=\"descending\">Validation mR</th><th class=\"number\" "
@@ -274,7 +278,7 @@ Section protocol(const ReportContent& content) {
     html += note("These figures are of the validation split, which selected the checkpoints as well: they flatter.");
   if (!data.sweep && any_comparison(data))
     html += note("Each run stands for itself: a difference between two of them holds the chance of their seeds too.");
-  if (any_comparison(data) && !data.statistics.is_null()) html += note(statistics_text(data.statistics));
+  if (any_comparison(data) && !data.statistics.is_null()) html += note(statistics_text(data));
   const SharedProtocol protocol = shared_protocol(data);
   FlatValue main, plugins;
   for (const auto& [path, value] : protocol.shared)

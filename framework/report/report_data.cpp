@@ -5,78 +5,36 @@
 #include <algorithm>
 #include <set>
 
+#include "framework/eval/row_lines.h"
+#include "framework/eval/significance.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/lenient.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
 namespace fs = std::filesystem;
 namespace {
 
-std::string text_at(const Value& value, const char* key) {
-  const Value* found = value.find(key);
-  return found && found->is_string() ? found->as_string() : std::string();
-}
-
-std::optional<double> number_at(const Value& value, const char* key) {
-  const Value* found = value.find(key);
-  if (!found || !found->is_number()) return std::nullopt;
-  return found->as_double();
-}
-
-std::optional<int64_t> integer_at(const Value& value, const char* key) {
-  const Value* found = value.find(key);
-  if (!found || !found->is_int()) return std::nullopt;
-  return found->as_int();
-}
-
-Value member(const Value& value, const char* key) {
-  const Value* found = value.find(key);
-  return found ? *found : Value();
-}
-
-std::vector<std::string> texts_at(const Value& value, const char* key) {
-  std::vector<std::string> out;
-  if (const Value* list = value.find(key); list && list->is_list())
-    for (const Value& item : list->as_list())
-      if (item.is_string()) out.push_back(item.as_string());
-  return out;
-}
-
-const Value::List& list_at(const Value& value, const char* key) {
-  static const Value::List none;
-  const Value* found = value.find(key);
-  return found && found->is_list() ? found->as_list() : none;
-}
-
-/// JSON of a file that may be absent or, being written by a run that was killed, damaged.
-Value read_if_there(const fs::path& file) {
-  try {
-    return fs::exists(file) ? read_json(file) : Value();
-  } catch (const InputError&) {
-    return {};
-  }
-}
-
 ReportEpoch read_epoch(const Value& line) {
   ReportEpoch out;
-  out.epoch = integer_at(line, "epoch").value_or(0);
+  out.epoch = integer_of(member(line, "epoch")).value_or(0);
   const auto add = [&](const std::string& name, std::optional<double> value) {
     if (value) out.values.emplace_back(name, *value);
   };
-  add("loss", number_at(line, "loss"));
+  add("loss", number_of(member(line, "loss")));
   if (const Value* parts = line.find("parts"); parts && parts->is_object() && parts->as_object().size() > 1)
     for (const auto& [name, value] : parts->as_object())
       if (value.is_number()) add("loss: " + name, value.as_double());
-  if (const Value* val = line.find("val")) add("validation mR", number_at(*val, "mR"));
-  add("learning rate", number_at(line, "lr"));
+  if (const Value* val = line.find("val")) add("validation mR", number_of(member(*val, "mR")));
+  add("learning rate", number_of(member(line, "lr")));
   return out;
 }
 
 /// Reads config, record and curves of a run; a missing folder (a run that never began) leaves them empty.
 void read_folder(ReportRun& run) {
-  run.config = read_if_there(run.folder / "config.json");
-  run.record = read_if_there(run.folder / "record.json");
+  run.config = read_json_or_null(run.folder / "config.json");
+  run.record = read_json_or_null(run.folder / "record.json");
   const fs::path metrics = run.folder / "metrics.jsonl";
   if (!fs::exists(metrics)) return;
   double seconds = 0;
@@ -85,7 +43,7 @@ void read_folder(ReportRun& run) {
     try {
       const Value value = parse_json(line, metrics.string());
       run.epochs.push_back(read_epoch(value));
-      if (const auto took = number_at(value, "seconds")) seconds += *took, ++timed;
+      if (const auto took = number_of(member(value, "seconds"))) seconds += *took, ++timed;
     } catch (const InputError&) {
       continue;  // a last line cut short by a kill
     }
@@ -94,51 +52,61 @@ void read_folder(ReportRun& run) {
 }
 
 void take_from_record(ReportRun& run) {
-  if (!run.seconds) run.seconds = number_at(run.record, "train_seconds");
-  if (!run.peak_memory_mib) run.peak_memory_mib = number_at(run.record, "peak_memory_mib");
+  if (!run.seconds) run.seconds = number_of(member(run.record, "train_seconds"));
+  if (!run.peak_memory_mib) run.peak_memory_mib = number_of(member(run.record, "peak_memory_mib"));
   const Value* selection = run.record.find("selection");
   if (!selection) return;
-  if (!run.best_epoch) run.best_epoch = integer_at(*selection, "epoch");
-  if (!run.val_mean_recall) run.val_mean_recall = number_at(*selection, "mR");
+  if (!run.best_epoch) run.best_epoch = integer_of(member(*selection, "epoch"));
+  if (!run.val_mean_recall) run.val_mean_recall = number_of(member(*selection, "mR"));
 }
 
 ReportRun read_run(const Value& value, const std::string& variant, const fs::path& sweep) {
   ReportRun run;
   run.seed = value.at("seed").as_int();
   run.status = value.at("status").as_string();
-  run.reason = text_at(value, "reason");
-  run.log_tail = texts_at(value, "log_tail");
-  run.identity = text_at(value, "identity");
-  run.trained_as = text_at(value, "trained_as");
-  run.seconds = number_at(value, "seconds");
-  run.epoch_seconds = number_at(value, "epoch_seconds");
-  run.peak_memory_mib = number_at(value, "peak_memory_mib");
-  run.best_epoch = integer_at(value, "best_epoch");
-  run.val_mean_recall = number_at(value, "val_mR");
-  const std::string folder = text_at(value, "folder");
+  run.reason = text_of(member(value, "reason"));
+  run.log_tail = texts_of(member(value, "log_tail"));
+  run.identity = text_of(member(value, "identity"));
+  run.trained_as = text_of(member(value, "trained_as"));
+  run.seconds = number_of(member(value, "seconds"));
+  run.epoch_seconds = number_of(member(value, "epoch_seconds"));
+  run.peak_memory_mib = number_of(member(value, "peak_memory_mib"));
+  run.best_epoch = integer_of(member(value, "best_epoch"));
+  run.val_mean_recall = number_of(member(value, "val_mR"));
+  const std::string folder = text_of(member(value, "folder"));
   run.folder = sweep / (folder.empty() ? fmt::format("runs/{}-s{}", variant, run.seed) : folder);
-  const std::string name = text_at(value, "name");
+  const std::string name = text_of(member(value, "name"));
   run.name = name.empty() ? run.folder.filename().string() : name;
   read_folder(run);
   take_from_record(run);
+  if (!list_of(member(value, "rows")).empty()) run.rows = member(value, "rows");
+  run.weights = text_of(member(run.record, "weights"));
   return run;
 }
 
-/// Rows of one kind (tie rule and positives) are told apart by their rerankers.
-void label_rows(std::vector<ReportRow>& rows) {
-  for (const bool duplicate_aware : {false, true})
-    for (const char* ties : {"strict", "arbitrary"}) {
-      std::vector<ReportRow*> of_kind;
-      std::vector<std::string> rerankers;
-      for (ReportRow& row : rows)
-        if (row.duplicate_aware == duplicate_aware && row.tie_rule == ties) {
-          of_kind.push_back(&row);
-          rerankers.push_back(row.reranker);
-        }
-      const std::vector<std::string> labels = reranker_labels(rerankers);
-      for (size_t i = 0; i < of_kind.size(); ++i)
-        of_kind[i]->label =
-            labels[i] + (duplicate_aware ? ", same text" : "") + (of_kind[i]->strict() ? "" : ", ties by index");
+/// Gives rows the labels of their lines, which the baseline's rows open.
+void label_rows(ReportData& data) {
+  RowLines lines;
+  std::vector<std::vector<size_t>> line_of(data.variants.size());
+  const auto add = [&](size_t v) {
+    std::vector<RowKey> keys;
+    for (const ReportRow& row : data.variants[v].rows)
+      keys.push_back({row.reranker, row.tie_rule, row.duplicate_aware, row.parameters});
+    line_of[v] = lines.add(keys);
+  };
+  const auto is_baseline = [&](size_t v) { return data.sweep ? data.variants[v].name == data.baseline : v == 0; };
+  for (const bool baseline : {true, false})
+    for (size_t v = 0; v < data.variants.size(); ++v)
+      if (is_baseline(v) == baseline) add(v);
+
+  const std::vector<RowKey>& keys = lines.lines();
+  for (size_t v = 0; v < data.variants.size(); ++v)
+    for (size_t r = 0; r < line_of[v].size(); ++r) {
+      const auto line = keys.begin() + static_cast<std::ptrdiff_t>(line_of[v][r]);
+      const auto earlier = std::count_if(keys.begin(), line, [&](const RowKey& key) { return key.same_kind(*line); });
+      ReportRow& row = data.variants[v].rows[r];
+      row.label = row_label(row.reranker, static_cast<size_t>(earlier)) + (row.duplicate_aware ? ", same text" : "") +
+                  (row.strict() ? "" : ", ties by index");
     }
 }
 
@@ -146,16 +114,18 @@ std::optional<ReportComparison> read_comparison(const Value& row) {
   const Value* value = row.find("comparison");
   if (!value || !value->is_object()) return std::nullopt;
   ReportComparison out;
-  out.to = text_at(*value, "to");
-  out.metric = text_at(*value, "metric");
+  out.to = text_of(member(*value, "to"));
+  out.metric = text_of(member(*value, "metric"));
   out.difference = value->at("difference").as_double();
   out.low = value->at("low").as_double();
   out.high = value->at("high").as_double();
-  out.seed_deviation = number_at(*value, "seed_std");
-  out.p = number_at(*value, "p");
-  out.p_holm = number_at(*value, "p_holm");
+  out.seed_deviation = number_of(member(*value, "seed_std"));
+  out.p = number_of(member(*value, "p"));
+  out.p_holm = number_of(member(*value, "p_holm"));
   if (const Value* significant = value->find("significant"); significant && significant->is_bool())
     out.significant = significant->as_bool();
+  out.seeds = integer_of(member(*value, "seeds")).value_or(1);
+  for (const Value& seed : list_of(member(*value, "left_out"))) out.left_out.push_back(seed.as_int());
   return out;
 }
 
@@ -169,10 +139,10 @@ void read_row_kind(ReportRow& row, const Value& value) {
 ReportRow read_row(const Value& value) {
   ReportRow row;
   read_row_kind(row, value);
-  for (const Value& seed : list_at(value, "seeds")) row.seeds.push_back(seed.as_int());
+  for (const Value& seed : list_of(member(value, "seeds"))) row.seeds.push_back(seed.as_int());
   for (const auto& [name, cell] : value.at("metrics").as_object()) {
-    ReportMetric metric{name, cell.at("mean").as_double(), number_at(cell, "std"), {}};
-    for (const Value& one : list_at(cell, "values"))
+    ReportMetric metric{name, cell.at("mean").as_double(), number_of(member(cell, "std")), {}};
+    for (const Value& one : list_of(member(cell, "values")))
       if (one.is_number()) metric.values.push_back(one.as_double());
     row.metrics.push_back(std::move(metric));
   }
@@ -181,31 +151,29 @@ ReportRow read_row(const Value& value) {
 }
 
 ReportData parse_sweep(const Value& value, const fs::path& folder) {
-  if (const auto format = integer_at(value, "format"); format != 1)
+  if (const auto format = integer_of(member(value, "format")); format != 1)
     throw InputError("/format: is not 1; this is no sweep's results, or those of another version of orbweaver");
   ReportData data;
   data.sweep = true;
-  data.name = text_at(value, "name");
-  data.description = text_at(value, "description");
-  if (const std::string split = text_at(value, "split"); !split.empty()) data.split = split;
-  data.baseline = text_at(value, "baseline");
-  data.metrics = texts_at(value, "metrics");
-  data.wall_seconds = number_at(value, "wall_seconds");
-  data.environment = member(value, "environment");
+  data.name = text_of(member(value, "name"));
+  data.description = text_of(member(value, "description"));
+  if (const std::string split = text_of(member(value, "split")); !split.empty()) data.split = split;
+  data.baseline = text_of(member(value, "baseline"));
+  data.wall_seconds = number_of(member(value, "wall_seconds"));
   data.dataset = member(value, "dataset");
   data.cache = member(value, "cache");
   data.statistics = member(value, "statistics");
   for (const Value& given : value.at("variants").as_list()) {
     ReportVariant variant;
     variant.name = given.at("name").as_string();
-    variant.description = text_at(given, "description");
-    variant.overrides = texts_at(given, "overrides");
-    variant.config = text_at(given, "config");
-    for (const Value& run : list_at(given, "runs")) variant.runs.push_back(read_run(run, variant.name, folder));
-    for (const Value& row : list_at(given, "rows")) variant.rows.push_back(read_row(row));
-    label_rows(variant.rows);
+    variant.description = text_of(member(given, "description"));
+    variant.overrides = texts_of(member(given, "overrides"));
+    variant.config = text_of(member(given, "config"));
+    for (const Value& run : list_of(member(given, "runs"))) variant.runs.push_back(read_run(run, variant.name, folder));
+    for (const Value& row : list_of(member(given, "rows"))) variant.rows.push_back(read_row(row));
     data.variants.push_back(std::move(variant));
   }
+  label_rows(data);
   return data;
 }
 
@@ -255,7 +223,7 @@ ReportRun read_plain_run(const fs::path& folder, const std::string& name) {
   run.folder = folder;
   read_folder(run);
   take_from_record(run);
-  run.seed = integer_at(run.config, "seed").value_or(0);
+  run.seed = integer_of(member(run.config, "seed")).value_or(0);
   if (!run.record.is_null()) {
     run.status = "finished";
     return run;
@@ -279,13 +247,14 @@ std::string evaluated_split(const std::vector<ReportVariant>& variants) {
   return first.empty() ? "test" : first;
 }
 
-std::vector<ReportRow> rows_of(const ReportRun& run, const std::string& split) {
+std::vector<ReportRow> rows_of(ReportRun& run, const std::string& split) {
   std::vector<ReportRow> rows;
   const Value* evaluations = run.record.find("evaluations");
   const Value* evaluation = evaluations ? evaluations->find(split) : nullptr;
   if (!evaluation) return rows;
-  for (const Value& row : list_at(*evaluation, "rows")) rows.push_back(row_of_one_run(row, run.seed));
-  label_rows(rows);
+  run.rows = member(*evaluation, "rows");
+  run.weights = text_of(member(member(*evaluation, "protocol"), "weights"));
+  for (const Value& row : list_of(run.rows)) rows.push_back(row_of_one_run(row, run.seed));
   return rows;
 }
 
@@ -306,14 +275,13 @@ const ReportMetric* ReportRow::metric(const std::string& name) const {
   return found == metrics.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> reranker_labels(const std::vector<std::string>& rerankers) {
-  std::vector<std::string> labels;
-  for (size_t i = 0; i < rerankers.size(); ++i) {
-    const auto before = std::count(rerankers.begin(), rerankers.begin() + static_cast<std::ptrdiff_t>(i), rerankers[i]);
-    const std::string name = rerankers[i] == "none" ? "plain" : rerankers[i];
-    labels.push_back(before == 0 ? name : fmt::format("{} [{}]", name, before + 1));
-  }
-  return labels;
+double ReportData::alpha() const {
+  return number_of(member(statistics, "alpha")).value_or(SignificanceOptions{}.alpha);
+}
+
+std::string row_label(const std::string& reranker, size_t earlier) {
+  const std::string name = reranker == "none" ? "plain" : reranker;
+  return earlier == 0 ? name : fmt::format("{} [{}]", name, earlier + 1);
 }
 
 const ReportRow* ReportVariant::plain_row() const {
@@ -345,11 +313,11 @@ ReportData read_runs_report(const std::vector<fs::path>& folders) {
   data.name = data.variants.size() == 1 ? names.front() : fmt::format("{} runs", names.size());
   data.split = evaluated_split(data.variants);
   for (ReportVariant& variant : data.variants) {
-    const ReportRun& run = variant.runs.front();
+    ReportRun& run = variant.runs.front();
     variant.rows = naming(run.folder / "record.json", [&] { return rows_of(run, data.split); });
     if (data.dataset.is_null()) data.dataset = member(run.record, "dataset");
-    if (data.environment.is_null()) data.environment = member(run.record, "environment");
   }
+  label_rows(data);
   return data;
 }
 

@@ -20,19 +20,23 @@ struct ReportMetric {
   std::vector<double> values;       ///< a seed each
 };
 
-/// A row against the baseline's row of the same kind, in points of a metric.
+/// A row against the baseline's row on the same line (framework/eval/row_lines.h), in points of a metric.
 struct ReportComparison {
   std::string to, metric;
   double difference = 0, low = 0, high = 0;
   std::optional<double> seed_deviation;  ///< of the paired difference, over seeds
   std::optional<double> p, p_holm;
   std::optional<bool> significant;
+  int64_t seeds = 1;              ///< compared: those that both have
+  std::vector<int64_t> left_out;  ///< seeds that only one of them has
 };
 
 /// A line of a variant's table.
 struct ReportRow {
   std::string reranker;  ///< "none", "identity", or a component id
-  std::string label;     ///< "plain", "multivariate", "multivariate [2]" (with other parameters), "plain, same text"
+  /// Of its line: "plain", "multivariate", "multivariate [2]" (a second one), "plain, same text". Rows of one label are
+  /// compared; their parameters may differ where a variant is about these.
+  std::string label;
   Value parameters;
   std::string tie_rule;  ///< "strict" or "arbitrary"
   bool duplicate_aware = false;
@@ -64,6 +68,8 @@ struct ReportRun {
   std::optional<double> seconds, epoch_seconds, peak_memory_mib, val_mean_recall;
   std::optional<int64_t> best_epoch;
   Value config, record;  ///< null where the folder has none
+  Value rows;            ///< of its evaluation, as the report's figures have them; null where unknown
+  std::string weights;   ///< hash of the weights that were evaluated; empty where unknown
   std::vector<ReportEpoch> epochs;
   bool finished() const { return status == "finished"; }
 };
@@ -82,14 +88,17 @@ struct ReportData {
   std::string name, description;
   std::string split = "test";
   std::string baseline;  ///< name of a variant, or empty
-  std::vector<std::string> metrics;
   std::vector<ReportVariant> variants;
   std::optional<double> wall_seconds;
-  Value environment, dataset, cache, statistics;  ///< as results.json has them; null without
+  Value dataset, cache, statistics;  ///< as results.json has them; null without
+
+  /// What a variant is called: "run" where each run is one of its own.
+  const char* noun() const { return sweep ? "variant" : "run"; }
+  double alpha() const;  ///< the level at which differences are called significant
 };
 
-/// A label for each of several rerankers, in their order: "plain" for "none", numbered where one comes again.
-std::vector<std::string> reranker_labels(const std::vector<std::string>& rerankers);
+/// Of a strict row with own positives: "plain" for "none"; numbered where `earlier` lines have the same reranker.
+std::string row_label(const std::string& reranker, size_t earlier);
 
 /// A sweep's results. @throws InputError naming the file and what is wrong with it.
 ReportData read_sweep_report(const std::filesystem::path& results);

@@ -104,19 +104,19 @@ class ReportTest : public ::testing::Test {
     write_text(run / "config.json", to_json(config));
   }
 
-  static Value evaluated_row(double mR) {
+  /// Of an evaluation in which every query's best match is at that place.
+  static Value evaluated_row(int64_t place) {
     Value row = Value::object();
     row["reranker"] = "none";
     row["parameters"] = Value();
     row["tie_rule"] = "strict";
     row["duplicate_aware"] = false;
-    for (const char* direction : {"i2t", "t2i"})
-      for (const char* name : {"R@1", "R@5", "R@10", "medR"}) row["metrics"][direction][name] = mR;
-    row["metrics"]["mR"] = mR;
+    row["metrics"] = to_value(RetrievalMetrics{direction_metrics(std::vector<int64_t>(images, place)),
+                                               direction_metrics(std::vector<int64_t>(captions, place))});
     return row;
   }
 
-  void write_record(const fs::path& run, double mR) const {
+  void write_record(const fs::path& run, int64_t place) const {
     Value record = Value::object();
     record["selection"]["epoch"] = 2;
     record["selection"]["mR"] = 40.5;
@@ -126,7 +126,7 @@ class ReportTest : public ::testing::Test {
     evaluation["protocol"]["tie_rule"] = "strict";
     evaluation["protocol"]["dataset"]["splits"]["test"]["hash"] = split_hash_;
     evaluation["rows"] = Value::list();
-    evaluation["rows"].push_back(evaluated_row(mR));
+    evaluation["rows"].push_back(evaluated_row(place));
     write_text(run / "record.json", to_json(record));
     write_text(run / "metrics.jsonl",
                "{\"epoch\":1,\"loss\":2.5,\"parts\":{\"a\":1.0,\"b\":1.5},\"lr\":0.001,\"val\":{\"mR\":30.0},"
@@ -152,9 +152,9 @@ class ReportTest : public ::testing::Test {
     write_npy(run / "scores.test.npy", std::as_const(matrix).view());
   }
 
-  void write_finished_run(const fs::path& run, int64_t seed, double mR, int64_t place, bool scores = true) const {
+  void write_finished_run(const fs::path& run, int64_t seed, int64_t place, bool scores = true) const {
     write_config(run, seed);
-    write_record(run, mR);
+    write_record(run, place);
     write_outcome(run, place, scores);
   }
 
@@ -190,9 +190,9 @@ class ReportTest : public ::testing::Test {
 
   /// A sweep of two variants with two seeds; the second variant's second run failed.
   fs::path write_sweep(bool scores = true) const {
-    write_finished_run(run_folder("base-s1"), 1, 20, 6, scores);
-    write_finished_run(run_folder("base-s2"), 2, 20, 6, scores);
-    write_finished_run(run_folder("more-s1"), 1, 21.5, 1, scores);
+    write_finished_run(run_folder("base-s1"), 1, 6, scores);
+    write_finished_run(run_folder("base-s2"), 2, 6, scores);
+    write_finished_run(run_folder("more-s1"), 1, 1, scores);
     Value results = Value::object();
     results["format"] = 1;
     results["name"] = "sweep " + evil;
@@ -479,11 +479,119 @@ TEST_F(ReportTest, ASweepOfWhichNothingFinishedIsStillAPage) {
   EXPECT_NE(page.find("Still waiting for their turn: base-s1, base-s2, more-s1"), std::string::npos);
 }
 
+TEST_F(ReportTest, RanksOfAnotherEvaluationThanTheFiguresAreLeftOut) {
+  const fs::path sweep = write_sweep();
+  Value results = read_json(sweep / "results.json");
+  for (Value& variant : results["variants"].as_list())
+    for (Value& run : variant["runs"].as_list()) run["rows"] = Value(Value::List{evaluated_row(6)});
+  write_text(sweep / "results.json", to_json(results));
+  const std::string page = page_of({sweep});
+  EXPECT_NE(page.find("more-s1: ranks.test.safetensors is of another evaluation than the figures here: row 0.none has "
+                      "other metrics"),
+            std::string::npos);
+  const Value recall = chart_data_of(page).at("recall").at("curves");
+  ASSERT_EQ(recall.as_list().size(), 1u);
+  EXPECT_EQ(recall.as_list()[0].at("variant").as_int(), 0);
+}
+
+TEST_F(ReportTest, SaysWhichSeedsAreMissingAndWhatWasCorrectedOver) {
+  const fs::path sweep = write_sweep();
+  Value results = read_json(sweep / "results.json");
+  Value& row = results["variants"].as_list()[1]["rows"].as_list()[0];
+  row["seeds"] = Value(Value::List{1});
+  row["comparison"]["seeds"] = 1;
+  row["comparison"]["left_out"] = Value(Value::List{2});
+  write_text(sweep / "results.json", to_json(results));
+  const std::string page = page_of({sweep});
+  EXPECT_NE(page.find("data-value=\"1\"><abbr title=\"without seed 2\">1/2</abbr>"), std::string::npos);
+  EXPECT_NE(page.find("more, plain: compared on 1 common seed; left out: 2."), std::string::npos);
+  EXPECT_NE(page.find("Holm&#39;s correction is over 1 comparison"), std::string::npos);
+}
+
+TEST_F(ReportTest, TheLeaderboardIsInTheOrderThatItsHeadSays) {
+  const std::string page = page_of({write_sweep()});
+  const size_t table = page.find("id=\"leaderboard-table\"");
+  EXPECT_NE(page.find("aria-sort=\"descending\">mR</th>", table), std::string::npos);
+  EXPECT_LT(page.find("data-value=\"21.5\"", table), page.find("data-value=\"20\"", table));
+  EXPECT_NE(page.find("data-sort=\"descending\">mR less base</th>", table), std::string::npos);
+  EXPECT_NE(page.find("data-sort=\"ascending\">Row</th>", table), std::string::npos);
+  EXPECT_NE(page.find("data-sort=\"descending\">Seeds</th>", table), std::string::npos);
+}
+
+TEST_F(ReportTest, MarksFollowAlpha) {
+  const fs::path sweep = write_sweep();
+  EXPECT_NE(page_of({sweep}).find("* corrected p at most 0.05, ** below 0.01, *** below 0.001"), std::string::npos);
+  Value results = read_json(sweep / "results.json");
+  results["statistics"]["alpha"] = 0.01;
+  results["variants"].as_list()[1]["rows"].as_list()[0]["comparison"]["p_holm"] = 0.0005;
+  write_text(sweep / "results.json", to_json(results));
+  const std::string page = page_of({sweep});
+  EXPECT_NE(page.find("* corrected p at most 0.01, ** below 0.001;"), std::string::npos);
+  EXPECT_NE(page.find("<abbr title=\"significant, corrected p &lt; 0.001\">**</abbr>"), std::string::npos);
+}
+
+TEST_F(ReportTest, RowsOfOneLabelAreThoseThatAreComparedAndTheNotesNameOtherParameters) {
+  const fs::path sweep = write_sweep();
+  Value results = read_json(sweep / "results.json");
+  const auto add = [&](size_t variant, int64_t k) {
+    Value row = row_value(30 + static_cast<double>(k), false);
+    row["reranker"] = "multivariate";
+    row["parameters"]["k"] = k;
+    results["variants"].as_list()[variant]["rows"].push_back(row);
+  };
+  add(0, 25);
+  add(0, 50);
+  add(1, 50);
+  add(1, 75);
+  write_text(sweep / "results.json", to_json(results));
+  const ReportData data = read_sweep_report(sweep / "results.json");
+  EXPECT_EQ(data.variants[0].rows[2].label, "multivariate [2]");
+  EXPECT_EQ(data.variants[1].rows[1].label, "multivariate [2]") << "k 50 beside k 50";
+  EXPECT_EQ(data.variants[1].rows[2].label, "multivariate") << "k 75 beside what is left";
+  const std::string page = page_of({sweep});
+  EXPECT_NE(page.find("multivariate: <code>{&quot;k&quot;: 25}</code>; more: <code>{&quot;k&quot;: 75}</code></p>"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, AnEntryThatOnlySomeRunsHaveIsNotCalledShared) {
+  const fs::path sweep = write_sweep();
+  Value record = read_json(run_folder("more-s1") / "record.json");
+  record["evaluations"]["test"]["environment"]["plugins"]["extra"]["version"] = "1.2.3";
+  write_text(run_folder("more-s1") / "record.json", to_json(record));
+  const std::string page = page_of({sweep});
+  const size_t differing = page.find("Entries in which the runs differ");
+  ASSERT_NE(differing, std::string::npos);
+  EXPECT_EQ(page.find("environment.plugins.extra.version"), page.find("environment.plugins.extra.version", differing));
+  EXPECT_NE(page.find("<th scope=\"row\">base-s1</th><td class=\"long\"><code>none</code>", differing),
+            std::string::npos);
+}
+
 // Run folders.
 
+TEST_F(ReportTest, OfRunsSpeaksOfRunsAndNamesTheirSplit) {
+  for (const char* name : {"a", "b"}) {
+    const fs::path run = folder() / name;
+    write_finished_run(run, name == std::string("a") ? 1 : 2, name == std::string("a") ? 6 : 1);
+    Value record = read_json(run / "record.json");
+    const Value evaluation = record.at("evaluations").at("test");
+    record["evaluations"] = Value(Value::Object{{"val", evaluation}});
+    write_text(run / "record.json", to_json(record));
+    fs::rename(run / "ranks.test.safetensors", run / "ranks.val.safetensors");
+  }
+  const std::string page = page_of({folder() / "a", folder() / "b"});
+  EXPECT_NE(page.find("the whole val split is the gallery"), std::string::npos);
+  EXPECT_NE(page.find("mR less that of a, with its interval over other images."), std::string::npos);
+  EXPECT_NE(page.find("data-sort=\"ascending\">Seed</th>"), std::string::npos);
+  EXPECT_NE(page.find("<th scope=\"col\" data-sort=\"ascending\">Run</th>"), std::string::npos);
+  EXPECT_EQ(chart_data_of(page).at("noun").as_string(), "Runs");
+  const std::string body = page.substr(page.find("<header>"), page.find("<footer>") - page.find("<header>"));
+  for (const char* word : {"sweep", "Variant", "variant", "test split"})
+    EXPECT_EQ(body.find(word), std::string::npos) << word << ": " << body.substr(body.find(word) - 60, 120);
+}
+
 TEST_F(ReportTest, RunsAreComparedWithTheFirst) {
-  write_finished_run(folder() / "a/run", 1, 20, 6);
-  write_finished_run(folder() / "b/run", 2, 60, 1);
+  write_finished_run(folder() / "a/run", 1, 6);
+  write_finished_run(folder() / "b/run", 2, 1);
   const std::string page = page_of({folder() / "a/run", folder() / "b/run"});
   EXPECT_EQ(nesting_fault(page), "");
   const Value data = chart_data_of(page);
@@ -494,11 +602,11 @@ TEST_F(ReportTest, RunsAreComparedWithTheFirst) {
 }
 
 TEST_F(ReportTest, SaysThatRunsOfDifferentSplitsDoNotCompare) {
-  write_finished_run(folder() / "a", 1, 20, 6);
-  write_finished_run(folder() / "b", 2, 60, 1);
+  write_finished_run(folder() / "a", 1, 6);
+  write_finished_run(folder() / "b", 2, 1);
   EXPECT_EQ(page_of({folder() / "a", folder() / "b"}).find("do not compare"), std::string::npos);
   split_hash_ = "another";
-  write_finished_run(folder() / "b", 2, 60, 1);
+  write_finished_run(folder() / "b", 2, 1);
   const std::string page = page_of({folder() / "a", folder() / "b"});
   EXPECT_NE(page.find("do not compare"), std::string::npos);
   EXPECT_TRUE(chart_data_of(page).at("deltas").as_list().empty());

@@ -190,7 +190,7 @@
   const deltaRow = document.getElementById('delta-row');
   function deltaChart() {
     const row = deltaRow ? deltaRow.value : (data.deltas.length ? data.deltas[0].row : '');
-    const shown = data.deltas.filter((delta) => delta.row === row);
+    const shown = data.deltas.filter((delta) => delta.row === row && !hidden.has(delta.variant));
     const signed = (value) => (value > 0 ? '+' : '') + value.toFixed(2);
     const canvas = document.getElementById('delta-chart');
     canvas.parentNode.style.height = (shown.length * 2.1 + 4.5) + 'rem';
@@ -228,7 +228,7 @@
           },
         },
         scales: {
-          x: axis('difference in ' + data.deltaMetric + ' to ' + data.baseline + ', points', {
+          x: axis(data.deltaMetric + ' less ' + data.baseline + ', points', {
             grid: {
               color: (context) => context.tick && context.tick.value === 0 ? colour('ink') : colour('line'),
               lineWidth: (context) => context.tick && context.tick.value === 0 ? 1.5 : 1,
@@ -256,7 +256,7 @@
   };
   function fillLegend(place) {
     const title = document.createElement('legend');
-    title.textContent = 'Variants';
+    title.textContent = data.noun;
     place.append(title);
     data.variants.forEach((name, variant) => {
       const label = document.createElement('label');
