@@ -32,7 +32,9 @@ void add_eval_command(CLI::App& app, CommandContext&) {
   command->add_flag("--json", *json, "Print the record as JSON");
   command->footer(
       "Example:\n"
-      "  orbweaver eval runs/vsepp_light-rsicd-s1 --set rerank.use=multivariate --scores scores.npy");
+      "  orbweaver eval runs/vsepp_light-rsicd-s1 --set rerank.use=multivariate --scores scores.npy\n"
+      "A run's folder keeps the record and the ranks of its own evaluation; with --checkpoint, --no-rerank or --set of\n"
+      "more than paths, threads and workers the result is printed and nothing in the folder changes.");
   command->callback([options, json, no_rerank] {
     options->rerank = !*no_rerank;
     const RunReport report = make_report();

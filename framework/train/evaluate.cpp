@@ -113,6 +113,15 @@ std::string why_not_own(const EvalOptions& options, const RunFolder& folder, con
   return trained.empty() || trained == split.hash() ? "" : "another dataset than the run's";
 }
 
+/// Sweeps and reports take the scores in a run folder for the run's own.
+void check_scores_path(const EvalOptions& options, const RunFolder& folder, const Split& split) {
+  const fs::path own = folder.path() / fmt::format("scores.{}.npy", split.name);
+  if (options.scores.empty() || fs::weakly_canonical(options.scores) != fs::weakly_canonical(own)) return;
+  throw InputError(
+      fmt::format("--scores {}: is where the scores of the run's own evaluation belong; save these elsewhere",
+                  options.scores.string()));
+}
+
 }  // namespace
 
 RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params,
@@ -141,6 +150,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   set_up_torch(config);
   const Dataset dataset = open_dataset(config, report);
   const Split& split = choose_split(dataset, options.split, config.dataset.root);
+  const std::string not_own = is_run ? why_not_own(options, folder, split) : "";
+  if (!not_own.empty()) check_scores_path(options, folder, split);
   const FeatureCache cache = open_cache(config, report);
 
   RetrievalModel model(config, *loaded.plugins);
@@ -230,9 +241,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
   if (!is_run) return out;
-  if (const std::string why = why_not_own(options, folder, split); !why.empty()) {
+  if (!not_own.empty()) {
     report.line(fmt::format("not kept in {}: evaluated with {}, this is not the run's own evaluation",
-                            folder.path().string(), why));
+                            folder.path().string(), not_own));
     return out;
   }
   // The ranks first: a record never names a file that is not there.

@@ -35,6 +35,7 @@ struct EvalResult {
 /// (framework/eval/saved_ranks.h), which the record names under "ranks". Its own is the one on its best weights, its
 /// dataset and its config with all rerankers (overrides of paths, threads and workers change none of these); any other
 /// leaves what is kept alone and says so.
+/// @throws InputError on an evaluation that is not its own and `scores` where those of its own belong.
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
 
 /// Strict metrics of a split, as validation during training needs them.

@@ -6,6 +6,9 @@
 #include <fstream>
 #include <set>
 
+#include "framework/cache/cache_folder.h"
+#include "framework/cache/file_hashes.h"
+#include "framework/model/processor.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/evaluate.h"
 #include "framework/train/train.h"
@@ -620,6 +623,86 @@ TEST_F(FrozenFeatures, GraphsComeFromTheCacheTheSecondTimeAndAreTheSame) {
   }
 }
 
+TEST_F(FrozenFeatures, OfBothPartsAreKeptOnlyWhereTheCacheHoldsBoth) {
+  const LoadedConfig loaded = load({"model.fusion.use=both_parts"});
+  std::vector<std::string> lines;
+  RunReport report;
+  report.line = [&](const std::string& text) { lines.push_back(text); };
+  const Dataset dataset = open_dataset(loaded.config, report);
+  const auto prepared_with = [&](int64_t limit) {
+    lines.clear();
+    FeatureCache::Options options;
+    options.limit = limit;
+    const FeatureCache cache(folder_.path() / "features", report.line, options);
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    SplitInputs inputs(model, dataset.train, dataset.triples, cache, report, {4, 1});
+    model.fit({});
+    inputs.prepare();
+    EXPECT_TRUE(inputs.images_are_cached());
+    return encode_split(model, inputs, 4, report).images.embedding;
+  };
+  // Four images' global [3] and tokens [4, 3] in float32: 48 and 192 bytes.
+  const at::Tensor embedding = prepared_with(239);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("image features of train: not kept: 240 B are more than the whole cache may hold (239 B)"),
+            std::string::npos)
+      << lines[0];
+  for (const CacheEntry& entry : scan_cache(folder_.path() / "features").entries) EXPECT_EQ(entry.kind, "files");
+  EXPECT_TRUE(embedding.equal(prepared_with(1 << 20)));
+  EXPECT_TRUE(lines.empty());
+  EXPECT_TRUE(embedding.equal(prepared_with(1 << 20)));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), "image features of train: 4 from the cache"), 1);
+}
+
+TEST_F(FrozenFeatures, AreNotMadeWhereNothingReadsThem) {
+  std::vector<std::string> overrides = with_graphs;
+  overrides.insert(overrides.end(), {"model.fusion={\"use\": \"local_alone\"}", "model.text.encoder.freeze=true"});
+  const LoadedConfig loaded = load(overrides);
+  const RunReport report;
+  const Dataset dataset = open_dataset(loaded.config, report);
+  for (const CachedPart& part : cached_parts(loaded.config, *loaded.plugins, dataset, report))
+    EXPECT_EQ(part.what.find("features"), std::string::npos) << part.what;
+  const FeatureCache cache = open_cache(loaded.config, report);
+  RetrievalModel model(loaded.config, *loaded.plugins);
+  SplitInputs inputs(model, dataset.train, dataset.triples, cache, report, {4, 1});
+  inputs.build_graphs();
+  FitData fit;
+  inputs.count_names(fit.graph_names);
+  model.fit(fit);
+  // From here on nobody needs a pixel.
+  for (const ImageRecord& image : dataset.train.images) std::filesystem::remove(image.file);
+  inputs.prepare();
+  EXPECT_FALSE(inputs.loads_images());
+  EXPECT_EQ(encode_split(model, inputs, 4, report).images.embedding.size(0), 4);
+  for (const CacheEntry& entry : scan_cache(cache.folder()).entries)
+    EXPECT_TRUE(entry.kind == "files" || entry.kind.ends_with("-graphs")) << entry.kind;
+}
+
+TEST_F(FrozenFeatures, AreOfTheFilesThatAnyParameterNames) {
+  const auto identity = [&] {
+    const LoadedConfig loaded = load({"model.text.encoder.lists=[\"" + (folder_.path() / "a.txt").string() + "\"]",
+                                      "model.text.encoder.table.file=" + (folder_.path() / "t" / "b.txt").string()});
+    RetrievalModel model(loaded.config, *loaded.plugins);
+    model.fit({});
+    ContentHashes hashes({});
+    return model.encoder_identity(Side::text, hashes);
+  };
+  std::set<std::string> all;
+  for (const char* file : {"a.txt", "t/b.txt", "t/b.idx", "t/vocab.json"}) {
+    EXPECT_TRUE(all.insert(identity()).second) << file;
+    write_text(folder_.path() / file, "content");
+  }
+  const std::string last = identity();
+  EXPECT_TRUE(all.insert(last).second);
+  write_text(folder_.path() / "t" / "other.txt", "content");
+  EXPECT_EQ(identity(), last);
+}
+
+TEST(ProcessorName, TellsTheInstructionsOfTheCpu) {
+  const std::string name = processor_name("cpu");
+  EXPECT_TRUE(name.starts_with("cpu ") && name.size() > 4 && name.find('\n') == std::string::npos) << name;
+}
+
 class Training : public ModelTest {};
 
 TEST_F(Training, RefusesAFolderThatHoldsARun) {
@@ -750,6 +833,10 @@ TEST_F(Training, AnotherEvaluationThanTheRunsOwnLeavesItsRecordAndRanksAlone) {
   ASSERT_GE(lines.size(), 3u);
   EXPECT_NE(lines.back().find("not kept"), std::string::npos) << lines.back();
   EXPECT_NE(lines.back().find("--checkpoint"), std::string::npos) << lines.back();
+
+  other.scores = own.config_or_run / "scores.test.npy";
+  EXPECT_NE(message_of([&] { evaluate_run(other, report); }).find("save these elsewhere"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(other.scores));
 
   // Where things lie changes nothing, and the best weights are the run's own by any name.
   std::filesystem::remove(own.config_or_run / "ranks.test.safetensors");
