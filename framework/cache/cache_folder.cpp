@@ -59,6 +59,7 @@ bool remove_entry(const CacheEntry& entry, CacheRemoval& removed) {
   if (unlink(entry.file.c_str()) != 0) return false;
   ++removed.entries;
   removed.bytes += entry.bytes;
+  removed.files.push_back(entry.file);
   return true;
 }
 

@@ -41,6 +41,7 @@ CacheScan scan_cache(const std::filesystem::path& folder);
 
 struct CacheRemoval {
   int64_t entries = 0, bytes = 0;
+  std::vector<std::filesystem::path> files;
 };
 
 struct CacheFilter {

@@ -52,6 +52,7 @@ std::unique_ptr<SafetensorsFile> FeatureCache::find(const CacheKey& key) const {
     // Its time of last use. Our own, as file systems are mounted without theirs; who may not set it leaves it.
     const timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
     utimensat(AT_FDCWD, file.c_str(), times, 0);
+    used_.insert(file);
     return entry;
   } catch (const InputError& damage) {
     if (!contains(key)) return nullptr;  // removed by another process meanwhile
@@ -111,11 +112,7 @@ void FeatureCache::store(const CacheKey& key, const std::map<std::string, Tensor
   const fs::path file = file_of(key);
   int64_t bytes = 0;
   for (const auto& [name, entry] : tensors) bytes += static_cast<int64_t>(entry.bytes.size());
-  if (bytes > options_.limit)
-    return warn_once(
-        fmt::format("{}: not kept: its {} are more than the whole cache may hold ({}); raise "
-                    "ORBWEAVER_CACHE_LIMIT",
-                    file.string(), bytes_text(bytes), bytes_text(options_.limit)));
+  if (!has_room(file.string(), bytes)) return;
   metadata[key_name] = key_text(key);
   try {
     write_safetensors(file, tensors, metadata);
@@ -124,7 +121,32 @@ void FeatureCache::store(const CacheKey& key, const std::map<std::string, Tensor
   } catch (const Error& failure) {
     return warn_once(fmt::format("{}; going on without the cache", failure.what()));
   }
-  trim_cache(folder_, options_.limit, file);
+  used_.insert(file);
+  trim(file);
+}
+
+bool FeatureCache::has_room(const std::string& what, int64_t bytes) const {
+  if (!enabled() || bytes <= options_.limit) return enabled();
+  if (!warned_of_limit_ && notice_)
+    notice_(
+        fmt::format("{}: not kept: {} are more than the whole cache may hold ({}), so every run makes them anew; "
+                    "raise ORBWEAVER_CACHE_LIMIT",
+                    what, bytes_text(bytes), bytes_text(options_.limit)));
+  warned_of_limit_ = true;
+  return false;
+}
+
+/// Entries that one run needs must not push one another out, run after run, in silence.
+void FeatureCache::trim(const fs::path& keep) const {
+  const CacheRemoval removed = trim_cache(folder_, options_.limit, keep);
+  for (const fs::path& file : removed.files) {
+    if (used_.erase(file) == 0 || warned_of_limit_ || !notice_) continue;
+    notice_(
+        fmt::format("{}: removed to make room for {}, but this run uses both, and the next one makes it again: the "
+                    "cache may hold {}; raise ORBWEAVER_CACHE_LIMIT",
+                    file.string(), keep.filename().string(), bytes_text(options_.limit)));
+    warned_of_limit_ = true;
+  }
 }
 
 void FeatureCache::warn_once(const std::string& text) const {

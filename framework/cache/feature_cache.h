@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct CacheKey {
 
 /// One safetensors file per key. It is written under a temporary name and renamed, so that a partial one is never seen,
 /// and carries a checksum (XXH3-128) of its content and its key, verified when it is opened. What cannot be kept (the
-/// disk is full, the folder read-only) is told in one line, once, and then simply made again by every run.
+/// disk is full, the folder read-only) is told in one line, once, and then simply made again by every run; so is that
+/// the limit is too small for what one run uses. For one thread.
 class FeatureCache {
  public:
   struct Options {
@@ -59,19 +61,25 @@ class FeatureCache {
   bool contains(const CacheKey& key) const;
   void store(const CacheKey& key, const std::map<std::string, TensorEntry>& tensors,
              std::map<std::string, std::string> metadata = {}) const;
+  /// Whether entries of `bytes` together can lie in the cache at once. Where they cannot, one would push the other out,
+  /// and every run would make both again: then none is worth storing, which is told once.
+  /// @param what  "image features of train"
+  bool has_room(const std::string& what, int64_t bytes) const;
 
   std::filesystem::path file_of(const CacheKey& key) const;
   bool enabled() const { return !folder_.empty(); }
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  void trim(const std::filesystem::path& keep) const;
   bool find_all(const std::string& hash, const std::vector<std::string>& kinds, Claim& claim) const;
   void warn_once(const std::string& text) const;
 
   std::filesystem::path folder_;
   std::function<void(const std::string&)> notice_;
   Options options_;
-  mutable bool warned_ = false;
+  mutable bool warned_ = false, warned_of_limit_ = false;
+  mutable std::set<std::filesystem::path> used_;  ///< found or stored by this object
 };
 
 }  // namespace orbweaver

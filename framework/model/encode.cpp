@@ -218,7 +218,7 @@ EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t ba
   Collector images(kept), texts(kept);
   std::unique_ptr<ImageLoader> loader;
   const std::vector<int64_t> all = indices(0, inputs.image_count());
-  if (!inputs.images_are_cached()) loader = inputs.load_images(all, batch_size, 0);
+  if (inputs.loads_images()) loader = inputs.load_images(all, batch_size, 0);
   for (int64_t begin = 0; begin < inputs.image_count(); begin += batch_size) {
     const std::vector<int64_t> batch = indices(begin, std::min(begin + batch_size, inputs.image_count()));
     at::Tensor pixels;

@@ -322,7 +322,7 @@ void SplitInputs::tokenize() {
 
 void SplitInputs::prepare() {
   tokenize();
-  if (model_.encoder_is_frozen(Side::image)) {
+  if (model_.encoder_is_frozen(Side::image) && !unread(Side::image)) {
     if (options_.augmented)
       report_.line(
           fmt::format("image features of {}: not cached: train.augment moves the images, so the frozen encoder "
@@ -331,7 +331,7 @@ void SplitInputs::prepare() {
     else
       prepare_images();
   }
-  if (model_.encoder_is_frozen(Side::text)) prepare_texts();
+  if (model_.encoder_is_frozen(Side::text) && !unread(Side::text)) prepare_texts();
 }
 
 std::vector<std::string> SplitInputs::feature_kinds(Side side) const {
@@ -356,7 +356,7 @@ std::vector<CachedPart> SplitInputs::look_up() {
   if (model_.has_graphs(Side::text)) add("text graphs", text_graphs_key(), {graphs_kind(Side::text)});
   tokenize();
   for (const Side side : {Side::image, Side::text})
-    if (model_.encoder_is_frozen(side) && !(side == Side::image && options_.augmented))
+    if (model_.encoder_is_frozen(side) && !unread(side) && !(side == Side::image && options_.augmented))
       add(fmt::format("{} features", side_name(side)), features_key(side), feature_kinds(side));
   return out;
 }
@@ -382,6 +382,10 @@ Representation SplitInputs::cached_features(const std::string& key, Side side, i
     return mapped(claim.entries);
   }
   Representation made = make();
+  int64_t bytes = 0;
+  for (size_t i = 0; i < std::size(part_names); ++i)
+    if (part(made, i).defined()) bytes += static_cast<int64_t>(part(made, i).nbytes());
+  if (!cache_.has_room(what, bytes)) return made;
   const auto store = [&](const std::string& kind, std::initializer_list<size_t> parts) {
     if (cache_.contains({key, kind})) return;
     TensorMap tensors;
@@ -437,10 +441,12 @@ TokenBatch SplitInputs::token_batch(std::span<const int64_t> texts) const {
 }
 
 Representation SplitInputs::encode_images(std::span<const int64_t> images, const at::Tensor& pixels) {
+  if (unread(Side::image)) return {};
   return images_are_cached() ? select_rows(image_features_, images, model_.device()) : model_.encode_images(pixels);
 }
 
 Representation SplitInputs::encode_texts(std::span<const int64_t> texts) {
+  if (unread(Side::text)) return {};
   const bool cached = text_features_.global.defined() || text_features_.tokens.defined();
   return cached ? select_rows(text_features_, texts, model_.device()) : model_.encode_texts(token_batch(texts));
 }

@@ -58,7 +58,10 @@ class SplitInputs {
 
   /// Whether encode_images reads made features, whatever pixels it is given.
   bool images_are_cached() const { return image_features_.global.defined() || image_features_.tokens.defined(); }
+  /// Whether encode_images wants pixels, or the graphs of moved images are made of them.
+  bool loads_images() const { return !images_are_cached() && (!unread(Side::image) || options_.augmented); }
   /// Encoder outputs of images: from the frozen features, or by encoding `pixels` [B, 3, H, W] of just these images.
+  /// Empty where the encoder is frozen and nothing reads what it makes.
   Representation encode_images(std::span<const int64_t> images, const at::Tensor& pixels);
   Representation encode_texts(std::span<const int64_t> texts);
   GraphBatch graphs(Side side, std::span<const int64_t> items) const;
@@ -83,6 +86,8 @@ class SplitInputs {
   void tokenize();
   /// Kinds of the entries that hold what later stages read of an encoder.
   std::vector<std::string> feature_kinds(Side side) const;
+  /// Whether running the encoder would change nothing.
+  bool unread(Side side) const { return feature_kinds(side).empty() && model_.encoder_is_frozen(side); }
   TokenBatch token_batch(std::span<const int64_t> texts) const;
   void prepare_images();
   void prepare_texts();

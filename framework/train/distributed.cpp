@@ -213,15 +213,16 @@ class Pulse : public std::enable_shared_from_this<Pulse> {
     return fmt::format("a connection between the ranks broke: {}", break_text);
   }
 
-  /// What rank 0 says under this key. @return nothing where somebody was lost or failed meanwhile.
-  std::optional<std::string> await(const std::string& key) {
+  /// What rank 0 says under this key.
+  /// @param fault  who was lost or failed meanwhile: then there is no answer.
+  std::optional<std::string> await(const std::string& key, std::string& fault) {
     std::unique_lock lock(mutex_);
     wanted_ = key;
     told_.reset();
     changed_.notify_all();
     while (!told_) {
       changed_.wait_for(lock, Milliseconds(200));
-      if (!told_ && !locked_fault().empty()) return std::nullopt;
+      if (!told_ && !(fault = locked_fault()).empty()) return std::nullopt;
     }
     return std::move(told_);
   }
@@ -361,9 +362,30 @@ struct RankGroup::Connection {
     if (failed) return;
     failed = true;
     if (!pulse || !pulse->store_answers()) return;
-    if (!store->check({"failed"})) store->set("failed", bytes_of(text));
+    try {
+      if (!store->check({"failed"})) store->set("failed", bytes_of(text));
+    } catch (const std::exception&) {
+      return;  // the store went just now; the others notice that by themselves
+    }
     // Rank 0 takes the store with it: the others read first.
     if (place.rank == 0) std::this_thread::sleep_for(pulse->beat() * 3);
+  }
+
+  /// Talks to the store, whose connection may break.
+  template <class Talk>
+  auto ask(const Talk& talk) {
+    try {
+      return talk(*store);
+    } catch (const std::exception&) {
+      lost(pulse->fault_after_break(reason(std::current_exception())));
+    }
+  }
+
+  /// What rank 0 says under this key, however long it takes.
+  std::string await(const std::string& key) {
+    std::string fault;
+    if (std::optional<std::string> told = pulse->await(key, fault)) return std::move(*told);
+    lost(fault);
   }
 
   void finish(const c10::intrusive_ptr<c10d::Work>& work) {
@@ -470,12 +492,14 @@ void RankGroup::leave() {
   if (!connection_) return;
   const int64_t all = size_;
   c10d::Store& store = *connection_->store;
-  store.add("left", 1);
-  connection_->pulse->end();
-  if (leads()) {
+  try {
+    store.add("left", 1);
+    connection_->pulse->end();
     const Clock::time_point start = Clock::now();
-    while (store.add("left", 0) < all && Clock::now() - start < std::chrono::seconds(10))
+    while (leads() && store.add("left", 0) < all && Clock::now() - start < std::chrono::seconds(10))
       std::this_thread::sleep_for(Milliseconds(10));
+  } catch (const std::exception&) {
+    return abandon();  // the store is gone, but all work is done: nobody is needed any more
   }
   connection_.reset();
 }
@@ -485,18 +509,19 @@ std::string RankGroup::first_does(const std::function<std::string()>& work) {
   const std::string key = fmt::format("told/{}", told_++);
   if (leads()) {
     std::string result = work();
-    connection_->store->set(key, bytes_of(result));
+    connection_->ask([&](c10d::Store& store) { store.set(key, bytes_of(result)); });
     return result;
   }
-  if (std::optional<std::string> told = connection_->pulse->await(key)) return std::move(*told);
-  connection_->lost(connection_->pulse->fault());
+  return connection_->await(key);
 }
 
 void RankGroup::wait_for_all() {
   if (alone()) return;
   const std::string key = fmt::format("told/{}", told_++);
-  if (connection_->store->add("here/" + key, 1) == size_) connection_->store->set(key, bytes_of("here"));
-  if (!connection_->pulse->await(key)) connection_->lost(connection_->pulse->fault());
+  connection_->ask([&](c10d::Store& store) {
+    if (store.add("here/" + key, 1) == size_) store.set(key, bytes_of("here"));
+  });
+  connection_->await(key);
 }
 
 void RankGroup::check() const {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "framework/cache/cache_folder.h"
+#include "framework/cache/file_hashes.h"
 #include "framework/model/libtorch_version.h"
 #include "framework/version.h"
 #include "orbweaver/error.h"
@@ -46,9 +47,12 @@ void set_up_torch(const Config& config) {
 Dataset open_dataset(const Config& config, const RunReport& report) {
   Dataset dataset = load_dataset(config.dataset);
   const std::string identity = hash_text(config.dataset.root.string()).substr(0, 16);
-  check_files(dataset, config.dataset, static_cast<int>(config.train.workers),
-              config.cache.empty() ? config.cache : config.cache / "files" / (identity + ".json"),
+  const std::filesystem::path known =
+      config.cache.empty() ? config.cache : ContentHashes::records_in(config.cache) / (identity + ".json");
+  check_files(dataset, config.dataset, static_cast<int>(config.train.workers), known,
               [&](int64_t done, int64_t total) { report.progress("checking images", done, total, "images", ""); });
+  std::error_code ignored;  // its time is that of its last use, as with all that the cache holds
+  if (!known.empty()) last_write_time(known, std::filesystem::file_time_type::clock::now(), ignored);
   for (const SkippedItem& item : dataset.skipped)
     report.line(fmt::format("skipped {}: {}", item.file.string(), item.reason));
   return dataset;

@@ -47,10 +47,11 @@ struct Progress {
   int64_t step = 0;     // taken so far
   double loss_sum = 0;  // of this epoch so far
   std::vector<std::pair<std::string, double>> part_sums;
-  double best = -1;        // validation mR
-  int64_t best_epoch = 0;  // from 1; 0: none yet
-  int64_t stale = 0;       // validations since
-  double seconds = 0;      // of training, over all its sittings
+  double best = -1;          // validation mR
+  int64_t best_epoch = 0;    // from 1; 0: none yet
+  int64_t stale = 0;         // validations since
+  double seconds = 0;        // of training, over all its sittings
+  double epoch_seconds = 0;  // of this epoch so far, likewise
   bool done = false;
 
   Value to_value() const {
@@ -65,6 +66,7 @@ struct Progress {
     out["best_epoch"] = best_epoch;
     out["stale"] = stale;
     out["seconds"] = seconds;
+    out["epoch_seconds"] = epoch_seconds;
     out["done"] = done;
     return out;
   }
@@ -79,6 +81,8 @@ struct Progress {
     out.best_epoch = value.at("best_epoch").as_int();
     out.stale = value.at("stale").as_int();
     out.seconds = value.at("seconds").as_double();
+    // Earlier checkpoints lack it.
+    if (const Value* of_epoch = value.find("epoch_seconds")) out.epoch_seconds = of_epoch->as_double();
     out.done = value.at("done").as_bool();
     return out;
   }
@@ -291,7 +295,7 @@ class Trainer {
   /// @return false when told to stop, after saving.
   bool train_epoch() {
     const EpochBatches batches = epoch_batches(progress_.epoch);
-    const std::unique_ptr<ImageLoader> loader = train_->images_are_cached() ? nullptr : load_epoch(batches);
+    const std::unique_ptr<ImageLoader> loader = train_->loads_images() ? load_epoch(batches) : nullptr;
     if (progress_.batch == 0) {
       progress_.loss_sum = 0;
       progress_.part_sums.clear();
@@ -504,11 +508,12 @@ class Trainer {
     }
     const bool early = config_.train.early_stopping > 0 && progress_.stale >= config_.train.early_stopping;
     progress_.done = last || early;
-    line["seconds"] = epoch_seconds_;
-    line["pairs_per_second"] = steps * static_cast<double>(config_.train.batch_size) / std::max(epoch_seconds_, 1e-9);
-    text += fmt::format(", {:.1f} s", epoch_seconds_);
+    line["seconds"] = progress_.epoch_seconds;
+    line["pairs_per_second"] =
+        steps * static_cast<double>(config_.train.batch_size) / std::max(progress_.epoch_seconds, 1e-9);
+    text += fmt::format(", {:.1f} s", progress_.epoch_seconds);
     if (early && !last) text += fmt::format("; stopping early: no better validation for {}", progress_.stale);
-    epoch_seconds_ = 0;
+    progress_.epoch_seconds = 0;
     folder_.append_metrics(line);
     if (events_) events_->append(progress_.step, epoch_scalars(line));
     report_.line(text);
@@ -518,7 +523,7 @@ class Trainer {
   void note_time() {
     const double seconds = seconds_since(sitting_);
     sitting_ = Clock::now();
-    epoch_seconds_ += seconds;
+    progress_.epoch_seconds += seconds;
     progress_.seconds += seconds;
   }
 
@@ -604,7 +609,6 @@ class Trainer {
   Progress progress_;
   int64_t steps_per_epoch_ = 0;
   Clock::time_point sitting_, last_save_;
-  double epoch_seconds_ = 0;
 };
 
 /// Paths may move with the machine; everything else must be the same for a run to continue.

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -84,6 +85,23 @@ TEST_F(CacheCommand, StatsCountsByKindAndClearRemovesWhatItIsAskedTo) {
   Command all = run({"cache", "clear", "--cache", cache});
   EXPECT_EQ(all.wait(), 0) << all.err();
   EXPECT_EQ(stats().at("entries").as_int(), 0);
+}
+
+TEST_F(CacheCommand, WhatIsKnownOfTheDatasFilesIsUsedByEveryRunThatAsks) {
+  Command train = start("run");
+  ASSERT_EQ(train.wait(), 0) << train.err();
+  const auto entries = [&] { return std::filesystem::directory_iterator(folder_ / "cache" / "files"); };
+  for (const auto& entry : entries())
+    last_write_time(entry.path(), std::filesystem::file_time_type::clock::now() - std::chrono::hours(240));
+  Command eval = run({"eval", (folder_ / "run").string()});
+  ASSERT_EQ(eval.wait(), 0) << eval.err();
+  int found = 0;
+  for (const auto& entry : entries()) {
+    ++found;
+    EXPECT_LT(std::filesystem::file_time_type::clock::now() - last_write_time(entry.path()), std::chrono::hours(1))
+        << entry.path();
+  }
+  EXPECT_GE(found, 1);
 }
 
 TEST_F(CacheCommand, AKindThatDoesNotExistIsTheUsersMistake) {

@@ -3,8 +3,11 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cmath>
 #include <map>
+#include <thread>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "command.h"
 #include "framework/io/json.h"
@@ -183,6 +186,55 @@ TEST(RankGroup, FailsByNameWhereAnotherRankSaysWhyItEnds) {
   });
 }
 
+TEST(RankGroup, FailsByNameWhereTheStoreThatTorchrunKeepsEnds) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<uint16_t>(free_port());
+  options.isServer = true;
+  options.waitWorkers = false;
+  // The other server implementation is not in every build.
+  [](auto& any) {
+    if constexpr (requires { any.useLibUV; }) any.useLibUV = false;
+  }(options);
+  auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+  RankPlace place;
+  place.size = 2;
+  place.host = "127.0.0.1";
+  place.port = options.port;
+  place.store_prefix = "/worker/attempt_0";
+  std::atomic<int> met = 0;
+  std::atomic<bool> ended = false;
+  const auto as_rank = [&](int64_t rank) {
+    RankPlace own = place;
+    own.rank = rank;
+    RankGroup group(own, {.timeout = 2});
+    group.wait_for_all();
+    ++met;
+    while (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    try {
+      // What is sent first may vanish without a word.
+      for (int i = 0; i < 100; ++i)
+        if (rank == 0)
+          group.first_does([] { return std::string("x"); });
+        else
+          group.wait_for_all();
+      ADD_FAILURE() << "went on without a store";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("torchrun's agent, where the ranks meet at 127.0.0.1"),
+                std::string::npos)
+          << error.what();
+    } catch (const std::exception& other) {
+      ADD_FAILURE() << "not in the project's words: " << other.what();
+    }
+    EXPECT_NO_THROW(group.leave());
+  };
+  std::thread first(as_rank, 0), second(as_rank, 1);
+  while (met < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  store.reset();
+  ended = true;
+  first.join();
+  second.join();
+}
+
 class Ranks : public CommandTest {
  protected:
   /// The program as one rank; stdout and stderr in a folder of its own.
@@ -250,7 +302,8 @@ TEST_F(Ranks, TwoWithHalfTheBatchEachHaveTheLossesOfOneProcess) {
 TEST_F(Ranks, TwoHaveThemWithGraphsMovedImagesAnInteractionAndALossThatReadsNodes) {
   expect_losses_of_one_process(
       {R"(model.image.detector={"use": "regions"})", R"(model.image.graph={"use": "sog"})",
-       R"(model.image.graph_encoder={"use": "rgcn", "layers": 1, "width": 32, "graph_dropout": 0})", R"(model.text.graph={"use": "erg"})",
+       R"(model.image.graph_encoder={"use": "rgcn", "layers": 1, "width": 32, "graph_dropout": 0})",
+       R"(model.text.graph={"use": "erg"})",
        R"(model.text.graph_encoder={"use": "rgcn", "layers": 1, "width": 32, "graph_dropout": 0})",
        R"(model.fusion={"use": "weighted_sum", "image": {"global": {"layers": "linear"}, "local": {"layers": "linear"}},
           "text": {"global": {"layers": "none"}, "local": {"layers": "linear"}}})",

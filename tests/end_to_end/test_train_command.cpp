@@ -2,6 +2,7 @@
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/significance.h"
 #include "framework/io/json.h"
+#include "framework/io/safetensors.h"
 #include "tests/event_file_reader.h"
 
 namespace orbweaver::testing {
@@ -36,6 +37,17 @@ std::vector<std::pair<int64_t, std::map<std::string, float>>> events_of(const fs
 int64_t epochs_finished(const fs::path& run) {
   const fs::path file = run / "metrics.jsonl";
   return fs::exists(file) ? static_cast<int64_t>(read_lines(file).size()) : 0;
+}
+
+/// Changes the seconds that a checkpoint's epoch took until it was written.
+void set_epoch_seconds(const fs::path& checkpoint, double seconds) {
+  const SafetensorsFile file(checkpoint);
+  auto metadata = file.metadata();
+  Value facts = parse_json(metadata.at("orbweaver.facts"), "facts");
+  EXPECT_GT(facts.at("progress").at("epoch_seconds").as_double(), 0);
+  facts["progress"]["epoch_seconds"] = seconds;
+  metadata["orbweaver.facts"] = to_json(facts, -1);
+  write_safetensors(checkpoint, file.tensors(), metadata);
 }
 
 class Resume : public CommandTest {
@@ -107,10 +119,18 @@ TEST_F(Resume, InterruptFinishesTheStepSavesAndSaysHowToGoOn) {
     EXPECT_NE(command.err().find("Continue with: orbweaver train " + run.string() + " --resume"), std::string::npos)
         << command.err();
   }
+  // The time that its epoch took so far goes on as well.
+  const int64_t finished = epochs_finished(run);
+  set_epoch_seconds(run / "last.safetensors", 1000);
   // As it said: the run folder alone is enough.
   Command command({"train", run.string(), "--resume"}, folder_);
   ASSERT_EQ(command.wait(), 0) << command.err();
   expect_same_end(run);
+  const std::vector<std::string> lines = read_lines(run / "metrics.jsonl");
+  const Value epoch = parse_json(lines.at(static_cast<size_t>(finished)), "metrics.jsonl");
+  EXPECT_GT(epoch.at("seconds").as_double(), 1000);
+  EXPECT_LT(epoch.at("pairs_per_second").as_double(), 1);
+  EXPECT_LT(parse_json(lines.back(), "metrics.jsonl").at("seconds").as_double(), 1000);
 }
 
 TEST_F(Resume, ADamagedCheckpointIsRefusedByName) {

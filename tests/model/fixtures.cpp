@@ -50,9 +50,19 @@ class LinearEncoder final : public ImageEncoder {
 /// Ids are 1 + the word's length; `global` counts them.
 class LengthEncoder final : public TextEncoder {
  public:
+  struct Table {
+    std::filesystem::path file;
+    static void describe(ParamSpec<Table>& p) { p.field("file", &Table::file, "Not read"); }
+  };
   struct Params {
     bool poison = false;
-    static void describe(ParamSpec<Params>& p) { p.field("poison", &Params::poison, "Return NaN"); }
+    std::vector<std::filesystem::path> lists;
+    Table table;
+    static void describe(ParamSpec<Params>& p) {
+      p.field("poison", &Params::poison, "Return NaN");
+      p.field("lists", &Params::lists, "Not read");
+      p.field("table", &Params::table, "Not read");
+    }
   };
   LengthEncoder(Params params, const Inputs&)
       : params_(params), linear_(register_module("linear", torch::nn::Linear(1, 3))) {}
@@ -149,6 +159,30 @@ class Identity final : public Fusion {
   int64_t width_;
 };
 
+/// Reads both parts of the image side's encoder.
+class BothParts final : public Fusion {
+ public:
+  explicit BothParts(const Inputs& inputs) : tokens_(inputs.side == Side::image) {}
+  Parts reads() const override { return {.global = true, .tokens = tokens_}; }
+  at::Tensor forward(const Representation& side) override {
+    return l2_normalize(tokens_ ? side.global + side.tokens.sum(1) : side.global);
+  }
+
+ private:
+  bool tokens_;
+};
+
+/// The first E entries of `local`: no encoder is read.
+class LocalAlone final : public Fusion {
+ public:
+  explicit LocalAlone(const Inputs& inputs) : width_(inputs.embed_dim) {}
+  Parts reads() const override { return {.global = false, .local = true}; }
+  at::Tensor forward(const Representation& side) override { return l2_normalize(side.local.slice(1, 0, width_)); }
+
+ private:
+  int64_t width_;
+};
+
 /// Minus the squared distance of the globals, times a learnable scale.
 class Distance final : public Interaction {
  public:
@@ -173,6 +207,8 @@ ORBWEAVER_PLUGIN("fixtures", "0.1.0", registrar) {
   registrar.add<GraphBuilder, PointsGraph>("points", "Objects or words as nodes");
   registrar.add<GraphEncoder, LabelMean>("label_mean", "Mean of the label embeddings");
   registrar.add<Fusion, NodeReader>("node_reader", "Reads nodes");
+  registrar.add<Fusion, BothParts>("both_parts", "The globals, and the tokens of images");
+  registrar.add<Fusion, LocalAlone>("local_alone", "The locals as they are");
   registrar.add<Fusion, Identity>("identity", "The globals as they are");
   registrar.add<Interaction, Distance>("distance", "Squared distance of the globals");
 }

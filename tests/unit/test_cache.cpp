@@ -215,6 +215,37 @@ TEST_F(Cache, AnEntryLargerThanTheLimitIsNotKeptAndPushesNothingOut) {
   EXPECT_NE(lines_[0].find("raise ORBWEAVER_CACHE_LIMIT"), std::string::npos) << lines_[0];
 }
 
+TEST_F(Cache, EntriesOfOneRunThatPushEachOtherOutAreToldOnce) {
+  const FeatureCache narrow = cache({.limit = (1 << 20) + 4096});
+  const std::string megabyte(1 << 20, 'x');
+  store(narrow, numbered(1), megabyte);
+  EXPECT_TRUE(lines_.empty());
+  for (int i = 2; i < 5; ++i) {
+    age(narrow.file_of(numbered(i - 1)), std::chrono::hours(1));
+    store(narrow, numbered(i), megabyte);
+  }
+  ASSERT_EQ(lines_.size(), 1u);
+  EXPECT_NE(lines_[0].find(numbered(1).hash), std::string::npos) << lines_[0];
+  EXPECT_NE(lines_[0].find("this run uses both"), std::string::npos) << lines_[0];
+  EXPECT_NE(lines_[0].find("raise ORBWEAVER_CACHE_LIMIT"), std::string::npos) << lines_[0];
+  // What another run left is no loss that this one would feel.
+  lines_.clear();
+  age(narrow.file_of(numbered(4)), std::chrono::hours(1));
+  store(cache({.limit = (1 << 20) + 4096}), numbered(5), megabyte);
+  EXPECT_TRUE(lines_.empty());
+}
+
+TEST_F(Cache, HasRoomForWhatFitsTogetherAndTellsOnceWhatDoesNot) {
+  const FeatureCache narrow = cache({.limit = 1000});
+  EXPECT_TRUE(narrow.has_room("image features of train", 1000));
+  EXPECT_TRUE(lines_.empty());
+  EXPECT_FALSE(narrow.has_room("image features of train", 1001));
+  EXPECT_FALSE(narrow.has_room("image features of val", 1001));
+  ASSERT_EQ(lines_.size(), 1u);
+  EXPECT_NE(lines_[0].find("image features of train: not kept"), std::string::npos) << lines_[0];
+  EXPECT_FALSE(FeatureCache({}, {}).has_room("anything", 1));
+}
+
 TEST_F(Cache, ClearWhileAnEntryIsMappedLeavesItReadable) {
   const FeatureCache some = cache();
   store(some, key, std::string(1 << 20, 'y'));
