@@ -511,7 +511,7 @@ TEST_F(ReportTest, SaysWhichSeedsAreMissingAndWhatWasCorrectedOver) {
 TEST_F(ReportTest, TheLeaderboardIsInTheOrderThatItsHeadSays) {
   const std::string page = page_of({write_sweep()});
   const size_t table = page.find("id=\"leaderboard-table\"");
-  EXPECT_NE(page.find("aria-sort=\"descending\">mR</th>", table), std::string::npos);
+  EXPECT_NE(page.find("data-sort=\"descending\" data-sorted=\"descending\">mR</th>", table), std::string::npos);
   EXPECT_LT(page.find("data-value=\"21.5\"", table), page.find("data-value=\"20\"", table));
   EXPECT_NE(page.find("data-sort=\"descending\">mR less base</th>", table), std::string::npos);
   EXPECT_NE(page.find("data-sort=\"ascending\">Row</th>", table), std::string::npos);

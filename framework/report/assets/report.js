@@ -38,6 +38,10 @@
       sortTable(header, now ? now === 'ascending' : header.dataset.sort === 'descending');
     });
   });
+  // Without a script rows as reported stand first; with one the reader chooses them, and all are in one order.
+  document.querySelectorAll('th[data-sorted]').forEach((header) => {
+    sortTable(header, header.dataset.sorted === 'descending');
+  });
 
   // Which rows of the leaderboard are shown.
 
