@@ -21,6 +21,7 @@ struct Job {
   std::string token;
   std::vector<std::string> command;  ///< program and arguments; another command is another job
   int64_t threads = 1;               ///< processors that it uses (train.threads)
+  bool retry = false;                ///< a failure of an earlier launch is no answer: it is to be tried again
 };
 
 enum class JobState { waiting, running, finished, failed, stopped };

@@ -11,6 +11,7 @@
 #include "framework/config/config.h"
 #include "framework/data/dataset.h"
 #include "framework/io/files.h"
+#include "framework/io/json.h"
 #include "framework/model/cached_parts.h"
 #include "framework/plugin/plugin_host.h"
 #include "framework/train/run_folder.h"
@@ -114,6 +115,33 @@ void select(SweepPlan& plan, const std::vector<std::string>& patterns) {
     });
 }
 
+/// Results on different queries cannot share a table; better said before anything is trained.
+void check_splits(const SweepPlan& plan) {
+  std::map<std::string, const PlannedRun*> by_dataset;
+  for (const PlannedRun& run : plan.runs) by_dataset.try_emplace(to_json(run.config.resolved.at("dataset"), -1), &run);
+  if (by_dataset.size() < 2) return;
+  struct Found {
+    size_t variant;
+    std::string hash, size;
+  };
+  std::vector<Found> found;
+  const std::string& name = plan.sweep.params.split;
+  for (const auto& [key, run] : by_dataset) {
+    const Dataset dataset = load_dataset(run->config.dataset);
+    const Split& split = name == "train" ? dataset.train : name == "val" ? dataset.val : dataset.test;
+    found.push_back({run->variant, split.hash(),
+                     fmt::format("{} images, {} captions", split.images.size(), split.captions.size())});
+  }
+  std::ranges::sort(found, {}, &Found::variant);
+  const auto other = std::ranges::find_if(found, [&](const Found& one) { return one.hash != found[0].hash; });
+  if (other == found.end()) return;
+  throw InputError(
+      fmt::format("{}: the {} split of variant {} ({}) is not that of variant {} ({}); results on different queries "
+                  "cannot share a table: give all variants one, or make two sweeps",
+                  plan.sweep.file, name, plan.sweep.variants[other->variant].name, other->size,
+                  plan.sweep.variants[found[0].variant].name, found[0].size));
+}
+
 /// Resolves runs one by one and keeps what is wrong with them.
 class Planner {
  public:
@@ -125,6 +153,7 @@ class Planner {
     for (size_t v = 0; v < plan_.sweep.variants.size(); ++v) add_variant(v);
     if (!problems_.empty()) throw InputError(fmt::format("{}", fmt::join(problems_, "\n")));
     select(plan_, options_.only);
+    check_splits(plan_);
     return std::move(plan_);
   }
 
@@ -195,7 +224,8 @@ std::string first_difference(const Value& before, const Value& after) {
   return lines.size() == 1 ? lines[0] : fmt::format("{} (and {} more)", lines[0], lines.size() - 1);
 }
 
-void inspect_run(PlannedRun& run, bool retry_failed) {
+/// @param split  that the sweep evaluates on.
+void inspect_run(PlannedRun& run, const std::string& split, bool retry_failed) {
   run.outcome = run.folder.read_outcome();
   if (run.outcome && run.outcome->training != run.training_hash) run.outcome.reset();
   const bool same_evaluation = run.outcome && run.outcome->evaluation == run.evaluation_hash;
@@ -208,8 +238,10 @@ void inspect_run(PlannedRun& run, bool retry_failed) {
     run.reason = run.outcome->reason;
     run.log_tail = run.outcome->log_tail;
   } else if (trained && same_evaluation && run.outcome->status == "finished") {
-    run.todo = PlannedRun::Todo::nothing;
-    run.state = JobState::finished;
+    const std::string lost = run.folder.why_ranks_lost(*run.outcome, split);
+    run.todo = lost.empty() ? PlannedRun::Todo::nothing : PlannedRun::Todo::evaluate;
+    if (lost.empty()) run.state = JobState::finished;
+    if (!lost.empty()) run.why = "evaluated again, from its saved scores: " + lost;
   } else if (trained) {
     run.todo = PlannedRun::Todo::evaluate;
     if (run.outcome && run.outcome->status == "finished")
@@ -228,19 +260,68 @@ bool needs_training(const PlannedRun& run) {
   return run.todo == PlannedRun::Todo::train || run.todo == PlannedRun::Todo::resume;
 }
 
-/// Runs that differ in nothing that is trained (a variant that adds a reranker)
-/// are trained once.
-void find_twins(SweepPlan& plan) {
-  for (size_t i = 0; i < plan.runs.size(); ++i) {
-    PlannedRun& run = plan.runs[i];
-    if (!needs_training(run)) continue;
-    for (size_t j = 0; j < plan.runs.size() && !run.twin; ++j) {
-      const PlannedRun& other = plan.runs[j];
-      if (i == j || other.training_hash != run.training_hash) continue;
-      const bool done = other.folder.trained(other.training_hash);
-      const bool earlier = j < i && other.selected && needs_training(other) && !other.twin;
-      if (done || earlier) run.twin = j;
+bool has_checkpoint(const PlannedRun& run) {
+  return run.todo == PlannedRun::Todo::resume && fs::exists(RunFolder(run.folder.path()).last());
+}
+
+/// Names of finished trainings in the sweep's folder that none of its runs has now, as of a variant that was renamed,
+/// by identity.
+std::map<std::string, std::string> former_runs(const SweepPlan& plan) {
+  std::vector<fs::path> folders;
+  std::error_code none_yet;
+  for (const auto& entry : fs::directory_iterator(plan.folder / "runs", none_yet)) folders.push_back(entry.path());
+  std::sort(folders.begin(), folders.end());
+  std::map<std::string, std::string> out;
+  for (const fs::path& path : folders) {
+    const std::string name = path.filename().string();
+    if (std::any_of(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) { return run.name == name; }))
+      continue;
+    const SweepRunFolder folder(path);
+    const auto parts = folder.identity_parts();
+    if (parts && folder.trained(hash_value(*parts))) out.emplace(hash_value(*parts), name);
+  }
+  return out;
+}
+
+/// Runs that differ in nothing that is trained (a variant that adds a reranker) are trained once.
+/// @param same  runs of one identity, in the plan's order
+/// @param name  of a run of that identity outside the plan, or empty
+void share_training(SweepPlan& plan, const std::vector<size_t>& same, std::string name) {
+  const auto first = [&](const auto& holds) -> std::optional<size_t> {
+    const auto found = std::find_if(same.begin(), same.end(), [&](size_t i) { return holds(plan.runs[i]); });
+    return found == same.end() ? std::nullopt : std::optional(*found);
+  };
+  const auto begins = [](const PlannedRun& run) { return run.selected && needs_training(run); };
+  auto provider = first([](const PlannedRun& run) { return run.folder.trained(run.training_hash); });
+  bool lost = false;
+  if (!provider && name.empty()) {
+    provider = first([&](const PlannedRun& run) { return begins(run) && has_checkpoint(run); });
+    if (!provider) {
+      // Another start of the same training would only fail the same way.
+      provider = first([](const PlannedRun& run) { return run.state == JobState::failed; });
+      lost = provider.has_value();
     }
+    if (!provider) provider = first(begins);
+  }
+  if (provider) name = plan.runs[*provider].name;
+  if (name.empty()) return;
+  for (const size_t i : same) {
+    PlannedRun& run = plan.runs[i];
+    if (i == provider || !needs_training(run) || (lost && has_checkpoint(run))) continue;
+    run.twin = provider;
+    run.shares = name;
+    run.why.clear();
+    if (lost) fail_with(run, plan.runs[*provider]);
+  }
+}
+
+void share_trainings(SweepPlan& plan) {
+  std::map<std::string, std::vector<size_t>> by_training;
+  for (size_t i = 0; i < plan.runs.size(); ++i) by_training[plan.runs[i].training_hash].push_back(i);
+  const auto former = former_runs(plan);
+  for (const auto& [training, same] : by_training) {
+    const auto found = former.find(training);
+    share_training(plan, same, found == former.end() ? "" : found->second);
   }
 }
 
@@ -332,11 +413,12 @@ std::vector<VariantView> compare_variants(const SweepPlan& plan) {
   return out;
 }
 
-std::string todo_text(const PlannedRun& run, const SweepPlan& plan) {
+std::string todo_text(const PlannedRun& run) {
   if (run.state == JobState::failed) return "failed: " + run.reason;
   if (run.todo == PlannedRun::Todo::nothing) return "finished";
   if (run.todo == PlannedRun::Todo::evaluate) return run.why.empty() ? "trained; to be evaluated" : run.why;
-  if (run.twin) return "shares the training of " + plan.runs[*run.twin].name;
+  if (!run.shares.empty())
+    return fmt::format("shares the training of {}{}", run.shares, run.twin ? "" : ", which the sweep no longer has");
   if (run.todo == PlannedRun::Todo::resume)
     return fs::exists(RunFolder(run.folder.path()).last()) ? "continues from its checkpoint" : "begun; starts again";
   return run.why.empty() ? "to be trained" : run.why;
@@ -353,7 +435,7 @@ std::vector<VariantParts> parts_of(const SweepPlan& plan, const RunReport& repor
   std::vector<VariantParts> out;
   std::vector<bool> seen(plan.sweep.variants.size());
   for (const PlannedRun& run : plan.runs) {
-    if (!run.to_do() || run.twin || !needs_training(run) || seen[run.variant]) continue;
+    if (!run.to_do() || !run.shares.empty() || !needs_training(run) || seen[run.variant]) continue;
     seen[run.variant] = true;
     PluginHost::Options host;
     if (const Value* folders = run.config.resolved.find("plugin_paths"))
@@ -399,10 +481,10 @@ std::string plan_text(const SweepPlan& plan, int64_t processors, const std::vect
   out += fmt::format("\n{:{}}  {:>7}  state\n", "run", width, "threads");
   int64_t trainings = 0, evaluations = 0;
   for (const PlannedRun& run : plan.runs) {
-    out += fmt::format("{:{}}  {:>7}  {}{}\n", run.name, width, run.threads(), todo_text(run, plan),
+    out += fmt::format("{:{}}  {:>7}  {}{}\n", run.name, width, run.threads(), todo_text(run),
                        run.selected ? "" : " (not selected)");
     if (!run.to_do()) continue;
-    ++(run.twin || run.todo == PlannedRun::Todo::evaluate ? evaluations : trainings);
+    ++(!run.shares.empty() || run.todo == PlannedRun::Todo::evaluate ? evaluations : trainings);
   }
   if (!cache.empty()) out += "\nfeature cache\n";
   for (const VariantParts& entry : cache) out += fmt::format("{}: {}\n", entry.variant, parts_text(entry.parts));
@@ -442,7 +524,7 @@ Value plan_value(const SweepPlan& plan, int64_t processors, const std::vector<Va
     entry["identity"] = Value(run.training_hash);
     entry["selected"] = run.selected;
     entry["to_do"] = run.to_do();
-    entry["state"] = Value(todo_text(run, plan));
+    entry["state"] = Value(todo_text(run));
     out["runs"].push_back(std::move(entry));
   }
   out["cache"] = Value::object();
@@ -462,15 +544,21 @@ Value plan_value(const SweepPlan& plan, int64_t processors, const std::vector<Va
 SweepPlan make_plan(Sweep sweep, const PlanOptions& options) { return Planner(std::move(sweep), options).make(); }
 
 void inspect(SweepPlan& plan, bool retry_failed) {
-  for (PlannedRun& run : plan.runs) inspect_run(run, retry_failed);
-  find_twins(plan);
+  for (PlannedRun& run : plan.runs) inspect_run(run, plan.sweep.params.split, retry_failed);
+  share_trainings(plan);
+}
+
+void fail_with(PlannedRun& run, const PlannedRun& provider) {
+  run.todo = PlannedRun::Todo::nothing;
+  run.state = JobState::failed;
+  run.reason = fmt::format("shares the training of {}, which failed: {}", provider.name, provider.reason);
 }
 
 std::optional<double> estimated_seconds(const SweepPlan& plan, int64_t processors) {
   const KnownTimes known(plan);
   double sum = 0;
   for (const PlannedRun& run : plan.runs) {
-    if (!run.to_do() || run.twin || run.todo == PlannedRun::Todo::evaluate) continue;
+    if (!run.to_do() || !run.shares.empty() || run.todo == PlannedRun::Todo::evaluate) continue;
     const auto seconds = known.of(run);
     if (!seconds) return {};
     sum += *seconds;

@@ -35,8 +35,8 @@ struct PlannedRun {
   bool selected = true;        ///< by --only
   Todo todo = Todo::train;     ///< as the folder says, whether selected or not
   std::string why;             ///< one line, where something that was done is done again
-  std::optional<size_t> twin;  ///< an earlier run of the same identity, whose
-                               ///< training this one takes over
+  std::string shares;          ///< name of a run of the same identity, whose training this one takes over
+  std::optional<size_t> twin;  ///< that run; nothing where the sweep no longer has it and its folder is still there
   JobState state = JobState::waiting;
   std::string reason;  ///< of a failure
   std::vector<std::string> log_tail;
@@ -62,11 +62,18 @@ struct SweepPlan {
 /// Resolves every run's config and its identity. Reads no run folder.
 /// @throws InputError listing everything wrong with the runs' configs; on an
 /// override of what the sweep varies; on a
-///         pattern that no run matches.
+///         pattern that no run matches; on variants whose evaluated splits differ.
 SweepPlan make_plan(Sweep sweep, const PlanOptions& options);
 
 /// Looks into the run folders: fills what follows `selected` in every run.
+///
+/// Of runs of one training identity one trains, and the others share what it trained: a run that has it trained
+/// already, or a folder that a run of another name left; else one that goes on from a checkpoint; else the first. Where
+/// such a training failed and is not tried again, all have failed with it.
 void inspect(SweepPlan& plan, bool retry_failed);
+
+/// Marks a run as failed because the run failed whose training it shares.
+void fail_with(PlannedRun& run, const PlannedRun& provider);
 
 /// Seconds that the unfinished, selected runs may still take, from what
 /// finished runs of this sweep took; nothing where no run that is like them has

@@ -179,8 +179,20 @@ class Watch {
     if (!queue) return std::nullopt;
     Tasks tasks;
     for (SlurmTask& task : *queue) tasks.insert_or_assign({task.array, task.index}, std::move(task));
+    for (const std::string& name : arrays) spread_rest(tasks, name);
     add_accounting(tasks, arrays);
     return tasks;
+  }
+
+  /// What squeue says of an array's tasks in one line, as of each.
+  void spread_rest(Tasks& tasks, const std::string& name) {
+    const auto rest = tasks.extract({name, SlurmTask::the_rest});
+    if (rest.empty()) return;
+    for (size_t i = 0; i < array(name).tasks.size(); ++i) {
+      SlurmTask task = rest.mapped();
+      task.index = static_cast<int64_t>(i);
+      tasks.insert({{name, task.index}, std::move(task)});
+    }
   }
 
   void add_accounting(Tasks& tasks, const std::vector<std::string>& arrays) {
@@ -225,10 +237,15 @@ class Watch {
     std::erase_if(registry_.arrays, [&](const RecordedArray& array) {
       for (size_t i = 0; i < array.tasks.size(); ++i)
         if (!array.tasks[i].settled || alive(find(tasks, array.name, i))) return false;
-      std::error_code ignored;
-      fs::remove_all(folder_ / "slurm" / array.name, ignored);
+      remove_scripts(array.name);
       return true;
     });
+  }
+
+  /// Without them no task of the array can do anything, should Slurm start one.
+  void remove_scripts(const std::string& array) const {
+    std::error_code ignored;
+    fs::remove_all(folder_ / "slurm" / array, ignored);
   }
 
   /// Finds each job's task of an earlier start. @return the jobs that need a new one
@@ -255,14 +272,16 @@ class Watch {
         const SlurmTask* task = find(tasks, array->name, i);
         const bool same = recorded.signature == signature && watched_[job].array.empty();
         // A task that was cancelled, or that Slurm forgot, and that left no outcome: it did not fail as far as we know.
-        const bool useful = alive(task) || (task && slurm_end(*task, "").state == JobState::failed) ||
-                            shows_token(jobs_[job].outcome, recorded.token);
+        const bool failed = task && !alive(task) && slurm_end(*task, "").state == JobState::failed;
+        const bool useful =
+            alive(task) || (failed && !jobs_[job].retry) || shows_token(jobs_[job].outcome, recorded.token);
         if (same && useful) {
           watched_[job].array = array->name;
           watched_[job].index = static_cast<int64_t>(i);
           continue;
         }
         if (alive(task)) supersede(jobs_[job].name, *task);
+        if (!task && array->id == 0) remove_scripts(array->name);
         recorded.settled = true;
       }
     return !watched_[job].array.empty();
@@ -366,13 +385,14 @@ class Watch {
     return id_despite(output, array.name);
   }
 
-  /// sbatch gives up waiting for a busy controller that has accepted the array all the same.
+  /// sbatch gives up waiting for a busy controller that has accepted the array all the same, or will.
   int64_t id_despite(const CommandOutput& output, const std::string& name) {
     std::string complaint;
     const auto queue = slurm_queue({name}, complaint);
     if (queue && !queue->empty()) return queue->front().id;
     // Where the queue does not answer either, the record stays: the next start looks again.
     if (queue) {
+      remove_scripts(name);
       std::erase_if(registry_.arrays, [&](const RecordedArray& array) { return array.name == name; });
       registry_.save();
     }

@@ -32,6 +32,10 @@ struct SlurmParams {
 /// is that of a job when name and command agree; the token may differ, and wherever it stands in the command
 /// it is left out of the comparison: an adopted task finishes with the token *of its submission*, which is the one that
 /// its outcome holds. So a job that is reported as finished has its outcome, whatever token the caller made this time.
+/// A task that failed while nobody watched is that job's end, unless the job is to be tried again (Job::retry).
+///
+/// An array that Slurm does not know is given up by removing its scripts: should the controller accept it after all,
+/// late, its tasks end without doing anything.
 ///
 /// A job whose command changed while its task was queued gets a new task, which waits for the old one's
 /// end: that one is cancelled. Tasks of jobs that are not asked for this time are left alone.

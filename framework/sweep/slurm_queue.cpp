@@ -138,7 +138,9 @@ std::vector<SlurmTask> parse_squeue(std::string_view text) {
   for (const std::string_view line : split(text, '\n')) {
     const std::vector<std::string_view> parts = split(line, '|');
     if (parts.size() < 5) continue;
-    const std::optional<int64_t> id = number(parts[0]), index = number(parts[1]);
+    const std::optional<int64_t> id = number(parts[0]);
+    std::optional<int64_t> index = number(parts[1]);
+    if (!index && slurm_phase(parts[3]) == SlurmPhase::over) index = SlurmTask::the_rest;
     if (!id || !index) continue;
     tasks.push_back({std::string(parts[2]), *id, *index, std::string(parts[3]), std::string(parts[4]), ""});
   }

@@ -15,10 +15,13 @@ namespace orbweaver {
 struct SlurmTask {
   std::string array;      ///< the array's job name, unique to a submission
   int64_t id = 0;         ///< the array's job id
-  int64_t index = 0;      ///< the task's number in it
+  int64_t index = 0;      ///< the task's number in it, or `the_rest`
   std::string state;      ///< "PENDING", "OUT_OF_MEMORY"
   std::string reason;     ///< why it waits: "Resources"
   std::string exit_code;  ///< "1:0": exit status and signal; empty where not told
+
+  /// Stands for all tasks of its array that are not told of themselves: those that were cancelled before they began.
+  static constexpr int64_t the_rest = -1;
 };
 
 /// Where a state of Slurm stands in a task's life. A word that no version known to us uses counts as running: whatever
@@ -30,7 +33,8 @@ SlurmPhase slurm_phase(std::string_view state);
 /// @param outcome  the file that should hold the job's outcome and does not
 JobStatus slurm_end(const SlurmTask& task, const std::string& outcome);
 
-/// Lines "id|index|name|state|reason" of squeue; lines that are no tasks of arrays are left out.
+/// Lines "id|index|name|state|reason" of squeue; lines that are no tasks of arrays are left out. What is over and has
+/// no index is the rest of an array.
 std::vector<SlurmTask> parse_squeue(std::string_view text);
 /// Lines "id_index|name|state|exit code" of sacct; tasks that still wait ("12_[3-5]") are left out.
 std::vector<SlurmTask> parse_sacct(std::string_view text);

@@ -51,14 +51,17 @@ void write_if_changed(const fs::path& file, const std::string& text) {
 
 class SweepRunner {
  public:
-  SweepRunner(SweepPlan plan, const RunReport& report)
-      : plan_(std::move(plan)), report_(report), program_(fs::read_symlink("/proc/self/exe")) {
+  SweepRunner(SweepPlan plan, bool retry_failed, const RunReport& report)
+      : plan_(std::move(plan)),
+        retry_failed_(retry_failed),
+        report_(report),
+        program_(fs::read_symlink("/proc/self/exe")) {
     before_ = previous_wall_seconds();
   }
 
   SweepResult run() {
     say_what_is_done_again();
-    // Twins come second: they take over what the first round trains.
+    // Second come those that take over what the first round trains.
     const std::vector<size_t> first = runs_to_do(false), second = runs_to_do(true);
     total_ = first.size() + second.size();
     if (total_ > 0) {
@@ -67,7 +70,7 @@ class SweepRunner {
       write_if_changed(plan_.folder / "sweep.json", to_json(plan_.sweep.resolved) + "\n");
       launcher_ = make_launcher();
       launch(first);
-      launch(second);
+      launch(with_training(second));
     }
     return sum_up();
   }
@@ -125,8 +128,8 @@ class SweepRunner {
     file["hashes"] = Value(hash_records(run.config, plan_.folder).string());
     file["config"] = run.config.resolved;
     file["split"] = Value(plan_.sweep.params.split);
-    file["adopt"] = run.twin ? Value(plan_.runs[*run.twin].folder.path().string()) : Value();
-    file["adopt_name"] = run.twin ? Value(plan_.runs[*run.twin].name) : Value();
+    file["adopt"] = run.shares.empty() ? Value() : Value((plan_.folder / "runs" / run.shares).string());
+    file["adopt_name"] = run.shares.empty() ? Value() : Value(run.shares);
     write_atomically(run.folder.job(), to_json(file) + "\n");
 
     Job job;
@@ -139,7 +142,26 @@ class SweepRunner {
     job.command = {program_.string(), "sweep-worker", run.folder.job().string(), "--evaluation", run.evaluation_hash,
                    "--token",         job.token};
     job.threads = run.threads();
+    job.retry = retry_failed_;
     return job;
+  }
+
+  /// Of runs that share a training those for which it is there. Where it failed they have failed with it; where it was
+  /// stopped, here or on a cluster, they wait for it.
+  std::vector<size_t> with_training(const std::vector<size_t>& sharing) {
+    std::vector<size_t> out;
+    for (const size_t index : sharing) {
+      PlannedRun& run = plan_.runs[index];
+      const PlannedRun& provider = plan_.runs[*run.twin];
+      if (provider.state == JobState::finished || provider.folder.trained(run.training_hash)) {
+        out.push_back(index);
+      } else if (provider.state == JobState::failed) {
+        fail_with(run, provider);
+        ++done_;
+        report_.line(fmt::format("[{}/{}] {}", done_, total_, end_text(run)));
+      }
+    }
+    return out;
   }
 
   void launch(const std::vector<size_t>& indices) {
@@ -250,6 +272,7 @@ class SweepRunner {
   }
 
   SweepPlan plan_;
+  bool retry_failed_;
   const RunReport& report_;
   fs::path program_;
   std::unique_ptr<Launcher> launcher_;
@@ -276,7 +299,7 @@ SweepResult run_sweep(const SweepOptions& options, const RunReport& report) {
   take(lock, plan.folder);
   remove_leftovers(plan.folder);
   inspect(plan, options.retry_failed);
-  return SweepRunner(std::move(plan), report).run();
+  return SweepRunner(std::move(plan), options.retry_failed, report).run();
 }
 
 }  // namespace orbweaver

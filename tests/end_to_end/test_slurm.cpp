@@ -56,6 +56,13 @@ TEST(ParseSqueue, TakesTasksOfArraysAndNothingElse) {
   EXPECT_EQ(tasks[0].reason, "Resources");
 }
 
+TEST(ParseSqueue, TellsOfTasksThatWereCancelledBeforeTheyBeganAsTheRestOfTheirArray) {
+  const auto tasks = parse_squeue("12|N/A|table-00ff|CANCELLED|JobHeldUser\n");
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].id, 12);
+  EXPECT_EQ(tasks[0].index, SlurmTask::the_rest);
+}
+
 TEST(ParseSacct, TakesEndedTasksWithTheirExitCodes) {
   const auto tasks = parse_sacct("12_3|t|CANCELLED by 1000|0:15\n12_4|t|FAILED|2:0\n12_[5-7]|t|PENDING|0:0\n");
   ASSERT_EQ(tasks.size(), 2u);
@@ -234,6 +241,13 @@ class Slurm : public ::testing::Test {
     return mark == std::string::npos ? "no mark in: " + log : log.substr(log.find('\n', mark) + 1);
   }
   fs::path registry() const { return folder_.path() / "slurm" / "jobs.json"; }
+  /// Waits until no task of the only array is in the queue any more.
+  void wait_for_the_end() const {
+    std::string ignored;
+    const std::string name = read_json(registry()).at("arrays").as_list().at(0).at("name").as_string();
+    while (slurm_phase(slurm_queue({name}, ignored)->at(0).state) != SlurmPhase::over)
+      std::this_thread::sleep_for(milliseconds(50));
+  }
   int64_t first_id() const { return read_json(registry()).at("arrays").as_list().at(0).at("id").as_int(); }
 
   inline static std::unique_ptr<LoopbackSlurm> slurm_;
@@ -336,10 +350,7 @@ TEST_F(Slurm, AJobThatEndedUnwatchedIsNotSubmittedAgain) {
   const std::string shell = "until [ -e ../go ]; do sleep 0.1; done; [ $0 = worker ] && exit 4";
   launch_and_leave({job("a", "t", shell)});
   testing::write_text(folder_.path() / "runs" / "go", "");
-  std::string ignored;
-  const std::string name = read_json(registry()).at("arrays").as_list().at(0).at("name").as_string();
-  while (slurm_phase(slurm_queue({name}, ignored)->at(0).state) != SlurmPhase::over)
-    std::this_thread::sleep_for(milliseconds(50));
+  wait_for_the_end();
   lines_.clear();
   const auto ends = launch({job("a", "t", shell)});
   EXPECT_EQ(ends[0].state, JobState::failed);
@@ -347,6 +358,47 @@ TEST_F(Slurm, AJobThatEndedUnwatchedIsNotSubmittedAgain) {
   EXPECT_EQ(lines_.find("submitted"), std::string::npos) << lines_;
   // Asked for once more, as --retry-failed does, it runs again.
   EXPECT_EQ(launch({job("a", "t2", "finish")})[0].state, JobState::finished);
+}
+
+TEST_F(Slurm, AJobThatFailedUnwatchedRunsAgainWhereFailuresAreRetried) {
+  const std::string shell =
+      "until [ -e ../go ]; do sleep 0.1; done; [ -e ../mended ] && finish && exit; [ $0 = worker ] && exit 4";
+  launch_and_leave({job("a", "t", shell)});
+  testing::write_text(folder_.path() / "runs" / "go", "");
+  wait_for_the_end();
+  testing::write_text(folder_.path() / "runs" / "mended", "");
+  Job again = job("a", "t2", shell);
+  again.retry = true;
+  lines_.clear();
+  EXPECT_EQ(launch({again})[0].state, JobState::finished);
+  EXPECT_NE(lines_.find("submitted"), std::string::npos) << lines_;
+}
+
+TEST_F(Slurm, AnArrayThatIsAcceptedAfterSbatchGaveUpDoesNothingBesideTheNext) {
+  const fs::path bin = folder_.path() / "bin", late = folder_.path() / "late";
+  testing::write_text(bin / "sbatch", "#!/bin/bash\nlate=" + late.string() +
+                                          "\ncp \"${!#}\" $late.sh\n"
+                                          "(sleep 1; PATH=${PATH#*:} sbatch \"${@:1:$#-1}\" $late.sh >$late.new; mv "
+                                          "$late.new $late) </dev/null >/dev/null 2>&1 &\n"
+                                          "echo 'sbatch: error: Batch job submission failed: Socket timed out on "
+                                          "send/recv operation' >&2\nexit 1\n");
+  fs::permissions(bin / "sbatch", fs::perms::owner_all);
+  const Job a = job("a", "t", "echo started >>../starts; sleep 2; finish");
+  {
+    const Environment path("PATH", bin.string() + ":" + std::getenv("PATH"));
+    const std::string message = message_of([&] { launch({a}); });
+    EXPECT_NE(message.find("Socket timed out"), std::string::npos) << message;
+  }
+  EXPECT_EQ(launch({a})[0].state, JobState::finished);
+  while (!fs::exists(late)) std::this_thread::sleep_for(milliseconds(20));
+  const std::string id = read_lines(late).at(0);
+  const auto over = [&] {
+    const std::string state =
+        run_slurm_command({"squeue", "--noheader", "--states=all", "--jobs=" + id, "--format=%T"}).out;
+    return slurm_phase(state.substr(0, state.find('\n'))) == SlurmPhase::over;
+  };
+  while (!over()) std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(read_lines(folder_.path() / "runs" / "starts").size(), 1u);
 }
 
 TEST_F(Slurm, ASweepKilledWhileItSubmittedFindsItsArrayByName) {
@@ -394,6 +446,19 @@ TEST_F(Slurm, AJobThatSomebodyCancelsIsStoppedAndRunsAtTheNextStart) {
   EXPECT_EQ(launch({a})[0].state, JobState::finished);
 }
 
+TEST_F(Slurm, JobsThatSomebodyCancelsBeforeTheyBeginAreStopped) {
+  params_.options = {"--hold"};
+  std::thread somebody([&] {
+    while (!fs::exists(registry()) || first_id() == 0) std::this_thread::sleep_for(milliseconds(20));
+    run_slurm_command({"scancel", std::to_string(first_id())});
+  });
+  for (const JobStatus& end : launch({job("a", "t1", "finish"), job("b", "t2", "finish")})) {
+    EXPECT_EQ(end.state, JobState::stopped);
+    EXPECT_NE(end.reason.find("was cancelled"), std::string::npos) << end.reason;
+  }
+  somebody.join();
+}
+
 TEST_F(Slurm, WhatSbatchRefusesIsToldInItsWords) {
   params_.partition = "nowhere";
   const std::string message = message_of([&] { launch({job("a", "t", "finish")}); });
@@ -403,14 +468,20 @@ TEST_F(Slurm, WhatSbatchRefusesIsToldInItsWords) {
   EXPECT_TRUE(read_json(registry()).at("arrays").as_list().empty());
 }
 
-TEST_F(Slurm, ASweepGivesTheTableThatTheLocalLauncherGives) {
-  using testing::Command;
-  const fs::path root = folder_.path();
-  const auto run = [&](std::vector<std::string> arguments) {
-    Command command(arguments, root);
-    EXPECT_EQ(command.wait(), 0) << command.err();
+/// Sweeps of the demo's method, made small, on synthetic scenes.
+class SlurmSweep : public Slurm {
+ protected:
+  std::string run(const std::vector<std::string>& arguments, int status = 0) const {
+    testing::Command command(arguments, folder_.path());
+    EXPECT_EQ(command.wait(), status) << command.err();
     return command.err();
-  };
+  }
+  /// @param second  the variant beside "plain"
+  fs::path sweep_file(const std::string& second) const;
+};
+
+fs::path SlurmSweep::sweep_file(const std::string& second) const {
+  const fs::path root = folder_.path();
   run({"data", "synth", (root / "data").string(), "--images", "40", "--seed", "3"});
   Value sweep;
   sweep["name"] = "small";
@@ -422,13 +493,17 @@ TEST_F(Slurm, ASweepGivesTheTableThatTheLocalLauncherGives) {
     sweep["overrides"].push_back(text);
   sweep["variants"] = Value::list();
   sweep["variants"].push_back(parse_json(R"({"name": "plain"})", ""));
-  sweep["variants"].push_back(parse_json(R"({"name": "wide", "overrides": ["model.embed_dim=160"]})", ""));
+  sweep["variants"].push_back(parse_json(second, ""));
   sweep["seeds"] = parse_json("[1]", "");
   sweep["baseline"] = "plain";
   sweep["slurm"] = parse_json(R"({"poll": 0.3, "outcome_wait": 5})", "");
   testing::write_text(root / "small.json", to_json(sweep));
+  return root / "small.json";
+}
 
-  const std::string file = (root / "small.json").string();
+TEST_F(SlurmSweep, GivesTheTableThatTheLocalLauncherGives) {
+  const fs::path root = folder_.path();
+  const std::string file = sweep_file(R"({"name": "wide", "overrides": ["model.embed_dim=160"]})").string();
   run({"sweep", file, "--out", (root / "local").string(), "--jobs", "2"});
   const std::vector<std::string> on_slurm{"sweep",       file,      "--out",  (root / "slurm").string(),
                                           "--launcher",  "slurm",   "--jobs", "2",
@@ -446,6 +521,36 @@ TEST_F(Slurm, ASweepGivesTheTableThatTheLocalLauncherGives) {
   }
   // What is finished is not submitted once more.
   EXPECT_EQ(run(on_slurm).find("submitted"), std::string::npos);
+}
+
+TEST_F(SlurmSweep, ARunWhoseTrainingWasCancelledInAnotherWaitsForIt) {
+  const fs::path root = folder_.path(), out = root / "out";
+  const std::vector<std::string> arguments{
+      "sweep",
+      sweep_file(R"({"name": "reranked", "overrides": ["rerank={\"use\": \"multivariate\", \"k\": 5}"]})").string(),
+      "--out",
+      out.string(),
+      "--launcher",
+      "slurm",
+      "--partition",
+      "loopback"};
+  {
+    testing::Command command(arguments, root);
+    ASSERT_TRUE(command.wait_until([&] { return command.err().find("submitted") != std::string::npos; }))
+        << command.err();
+    run_slurm_command({"scancel", "--user=" + std::to_string(getuid())});
+    EXPECT_EQ(command.wait(), 1);
+    EXPECT_NE(command.err().find("stopped with 2 runs unfinished"), std::string::npos) << command.err();
+  }
+  const auto status = [&](size_t variant) {
+    const Value results = read_json(out / "results.json");
+    return results.at("variants").as_list().at(variant).at("runs").as_list().at(0).at("status").as_string();
+  };
+  EXPECT_EQ(status(0), "stopped");
+  EXPECT_EQ(status(1), "waiting");
+  run(arguments);
+  EXPECT_EQ(status(0), "finished");
+  EXPECT_EQ(status(1), "finished");
 }
 
 }  // namespace

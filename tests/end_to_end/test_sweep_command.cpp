@@ -164,6 +164,18 @@ TEST_F(SweepCommand, AnotherRerankerIsAppliedToTheSavedScores) {
   EXPECT_EQ(to_json(parse_json(eval.out(), "eval").at("rows")), to_json(rows));
 }
 
+TEST_F(SweepCommand, ARunWhoseRanksAreLostIsEvaluatedAgain) {
+  const fs::path out = folder_ / "out", ranks = out / "runs" / "hard-s1" / "ranks.test.safetensors";
+  fs::copy(undisturbed(), out, fs::copy_options::recursive);
+  const std::string before = hash_file(ranks);
+  fs::remove(ranks);
+  Command command({"sweep", sweep_file(two_variants).string(), "--out", out.string()}, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  EXPECT_NE(command.err().find("evaluated again, from its saved scores: "), std::string::npos) << command.err();
+  EXPECT_EQ(hash_file(ranks), before);
+  EXPECT_EQ(comparable(out), comparable(undisturbed()));
+}
+
 TEST_F(SweepCommand, AVariantThatOnlyAddsARerankerSharesTheTraining) {
   const fs::path out = folder_ / "out";
   Command command({"sweep",
@@ -177,6 +189,47 @@ TEST_F(SweepCommand, AVariantThatOnlyAddsARerankerSharesTheTraining) {
   EXPECT_EQ(run_of(results, "reranked-s1").at("trained_as").as_string(), "plain-s1");
   EXPECT_EQ(hash_file(out / "runs/reranked-s1/best.safetensors"), hash_file(out / "runs/plain-s1/best.safetensors"));
   EXPECT_EQ(run_of(results, "reranked-s1").at("rows").as_list().back().at("reranker").as_string(), "multivariate");
+}
+
+TEST_F(SweepCommand, ARunThatSharesATrainingThatFailsFailsWithIt) {
+  const fs::path out = folder_ / "out";
+  const std::string diverges = R"("train.optimizer=sgd", "train.lr=100", "train.weight_decay=10", "train.clip_norm=0")";
+  std::vector<std::string> arguments{"sweep",
+                                     sweep_file(R"({"name": "plain", "overrides": [)" + diverges + R"(]},
+        {"name": "reranked", "overrides": [)" + diverges +
+                                                R"(, "rerank={\"use\": \"multivariate\", \"k\": 5}"]})")
+                                         .string(),
+                                     "--out",
+                                     out.string(),
+                                     "--set-sweep",
+                                     "seeds=[1]"};
+  const auto check = [&](bool tried) {
+    Command command(arguments, folder_);
+    EXPECT_EQ(command.wait(), 1);
+    EXPECT_EQ(command.err().find("plain-s1 started") != std::string::npos, tried) << command.err();
+    EXPECT_EQ(command.err().find("reranked-s1 started"), std::string::npos) << command.err();
+    const Value results = read_json(out / "results.json");
+    EXPECT_EQ(run_of(results, "reranked-s1").at("status").as_string(), "failed");
+    EXPECT_EQ(run_of(results, "reranked-s1").at("reason").as_string(),
+              "shares the training of plain-s1, which failed: " + run_of(results, "plain-s1").at("reason").as_string());
+  };
+  check(true);
+  check(false);
+  arguments.push_back("--retry-failed");
+  check(true);
+}
+
+TEST_F(SweepCommand, AVariantThatIsRenamedKeepsItsTraining) {
+  const fs::path out = folder_ / "out";
+  fs::copy(undisturbed(), out, fs::copy_options::recursive);
+  std::string text = two_variants;
+  text.replace(text.find("hard"), 4, "stern");
+  Command command({"sweep", sweep_file(text).string(), "--out", out.string(), "--only", "stern-s1"}, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  const Value now = run_of(read_json(out / "results.json"), "stern-s1");
+  EXPECT_EQ(now.at("trained_as").as_string(), "hard-s1");
+  EXPECT_EQ(hash_file(out / "runs/stern-s1/best.safetensors"), hash_file(out / "runs/hard-s1/best.safetensors"));
+  EXPECT_EQ(to_json(now.at("rows")), to_json(run_of(read_json(undisturbed() / "results.json"), "hard-s1").at("rows")));
 }
 
 TEST_F(SweepCommand, ChangedDataTrainsAgainAndSaysWhy) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "framework/data/synth.h"
+#include "framework/io/file_lock.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/sweep/identity.h"
@@ -231,6 +233,138 @@ TEST_F(IdentityTest, AnOverrideOfWhatAVariantSetsIsRefused) {
   EXPECT_NE(fault("rerank=null").find("variant b sets rerank itself"), std::string::npos) << fault("rerank=null");
   EXPECT_NE(fault("seed=4").find("--set-sweep"), std::string::npos);
   EXPECT_NE(fault("train.lrr=4").find("did you mean \"lr\""), std::string::npos) << fault("train.lrr=4");
+}
+
+/// The same plans, with run folders as processes leave them.
+class SharedTrainingTest : public IdentityTest {
+ protected:
+  SweepPlan inspected(bool retry_failed = false) {
+    SweepPlan out = plan();
+    inspect(out, retry_failed);
+    return out;
+  }
+  /// A folder with a training of that run's identity, as far as these files say.
+  void leave(const PlannedRun& run, const std::vector<std::string>& files, const std::string& name = "") const {
+    const fs::path folder = name.empty() ? run.folder.path() : run.folder.path().parent_path() / name;
+    write_text(folder / "identity.json", to_json(run.training));
+    for (const std::string& file : files) write_text(folder / file, "{}");
+  }
+  static const PlannedRun& named(const SweepPlan& plan, const std::string& name) {
+    return *std::find_if(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) { return run.name == name; });
+  }
+};
+
+TEST_F(SharedTrainingTest, TheFirstTrainsUnlessAnotherHasACheckpointOrIsTrained) {
+  EXPECT_EQ(named(inspected(), "b-s1").shares, "a-s1");
+  leave(named(plan(), "b-s1"), {});  // begun, and nothing to go on from
+  EXPECT_EQ(named(inspected(), "b-s1").shares, "a-s1");
+  leave(named(plan(), "b-s1"), {"last.safetensors"});
+  SweepPlan now = inspected();
+  EXPECT_EQ(named(now, "b-s1").todo, PlannedRun::Todo::resume);
+  EXPECT_EQ(named(now, "b-s1").shares, "");
+  EXPECT_EQ(named(now, "a-s1").shares, "b-s1");
+  EXPECT_EQ(named(now, "b-s2").shares, "a-s2");
+  leave(named(plan(), "a-s1"), {"record.json", "best.safetensors"});
+  now = inspected();
+  EXPECT_EQ(named(now, "a-s1").todo, PlannedRun::Todo::evaluate);
+  EXPECT_EQ(named(now, "b-s1").shares, "a-s1");
+}
+
+TEST_F(SharedTrainingTest, ARunFailsWithTheOneWhoseTrainingItSharesAndIsRetriedWithIt) {
+  const SweepPlan before = plan();
+  const PlannedRun& a = named(before, "a-s1");
+  leave(a, {});
+  RunOutcome failure;
+  failure.status = "failed";
+  failure.training = a.training_hash;
+  failure.evaluation = a.evaluation_hash;
+  failure.reason = "the loss is NaN";
+  a.folder.write(failure);
+
+  const SweepPlan now = inspected();
+  EXPECT_EQ(named(now, "b-s1").state, JobState::failed);
+  EXPECT_EQ(named(now, "b-s1").reason, "shares the training of a-s1, which failed: the loss is NaN");
+  EXPECT_FALSE(named(now, "b-s1").to_do());
+  EXPECT_TRUE(named(now, "b-s2").to_do());
+
+  const SweepPlan again = inspected(true);
+  EXPECT_TRUE(named(again, "a-s1").to_do());
+  EXPECT_TRUE(named(again, "b-s1").to_do());
+  EXPECT_EQ(named(again, "b-s1").shares, "a-s1");
+
+  // What one of them has begun since is its own.
+  leave(named(before, "b-s1"), {"last.safetensors"});
+  EXPECT_TRUE(named(inspected(), "b-s1").to_do());
+  EXPECT_EQ(named(inspected(), "b-s1").shares, "");
+}
+
+TEST_F(SharedTrainingTest, AFolderThatARenamedVariantLeftProvidesItsTraining) {
+  leave(named(plan(), "a-s1"), {"record.json"}, "old-s1");
+  EXPECT_EQ(named(inspected(), "a-s1").shares, "") << "it is not trained";
+  leave(named(plan(), "a-s1"), {"record.json", "best.safetensors"}, "old-s1");
+  const SweepPlan now = inspected();
+  for (const char* name : {"a-s1", "b-s1"}) {
+    EXPECT_EQ(named(now, name).shares, "old-s1");
+    EXPECT_FALSE(named(now, name).twin);
+    EXPECT_TRUE(named(now, name).to_do());
+  }
+  EXPECT_EQ(named(now, "a-s2").shares, "") << "another seed";
+}
+
+TEST_F(IdentityTest, VariantsWithDifferentTestSplitsAreRefusedBeforeAnythingIsTrained) {
+  const fs::path moved = folder_.path() / "moved", data = folder_.path() / "data";
+  fs::copy(data, moved, fs::copy_options::recursive);
+  write_text(folder_.path() / "sweep.json", R"({"name": "s", "base": ")" + configs +
+                                                R"(/methods/demo.json", "variants": [
+      {"name": "a", "overrides": ["dataset.root=)" +
+                                                data.string() + R"("]}, {"name": "b", "overrides": ["dataset.root=)" +
+                                                moved.string() + R"("]}], "seeds": [1]})");
+  arguments_.erase(arguments_.begin());
+  const auto fault = [&] {
+    try {
+      plan();
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto change = [&](const char* file) {
+    std::string captions = read_file(moved / file);
+    write_text(moved / file, captions.insert(captions.find('\n'), " indeed"));
+  };
+  EXPECT_EQ(fault(), "");
+  change("train_caps.txt");
+  EXPECT_EQ(fault(), "") << "trainings may differ in their data";
+  change("test_caps.txt");
+  const std::string text = fault();
+  EXPECT_NE(text.find("sweep.json: the test split of variant b ("), std::string::npos) << text;
+  EXPECT_NE(text.find(") is not that of variant a ("), std::string::npos) << text;
+  EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+}
+
+TEST(FileLockTest, IsHeldByOneUntilItEndsAndSaysByWhom) {
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "lock";
+  FileLock second(file);
+  {
+    FileLock first(file);
+    ASSERT_TRUE(first.take_if_free());
+    first.sign();
+    EXPECT_FALSE(second.take_if_free());
+    EXPECT_EQ(second.holder(), std::to_string(getpid()));
+  }
+  EXPECT_TRUE(fs::exists(file));
+  EXPECT_TRUE(second.take_if_free());
+  second.remove();
+  EXPECT_FALSE(fs::exists(file));
+}
+
+TEST(FileLockTest, WhereThereCanBeNoneSaysWhy) {
+  TemporaryFolder folder;
+  FileLock lock(folder.path());  // a folder cannot be opened for writing
+  EXPECT_EQ(lock.try_take(), FileLock::State::unavailable);
+  EXPECT_NE(lock.reason().find("cannot be opened: "), std::string::npos) << lock.reason();
+  EXPECT_THROW(lock.take_if_free(), Error);
 }
 
 TEST(ValueDifferences, NameEachPlaceAndASwappedComponentOnce) {
