@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "framework/io/files.h"
+#include "framework/plugin/crash_notice.h"
 #include "orbweaver/error.h"
 #include "orbweaver/manifest.h"
 
@@ -160,6 +161,7 @@ class LibraryTable {
     plugin->stem = stem_of(file);
     plugin->manifest = facts.manifest;
     plugin->hash = hash_file(file);
+    const CrashNotice notice(file);
     // The overload that throws: it alone carries the loader's reason.
     try {
       entry.library = std::make_unique<boost::dll::shared_library>(

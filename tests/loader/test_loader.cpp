@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <random>
 
@@ -377,6 +378,12 @@ TEST(Gate, RefusesALibTorchPluginThatRecordsNoVersion) {
 TEST(BadPlugin, WithAnUndefinedSymbolIsRefusedWithTheLoadersReason) {
   EXPECT_TRUE(contains(refusal_of("undefined_symbol"), "cannot be loaded: undefined symbol: "));
   EXPECT_TRUE(contains(refusal_of("undefined_symbol"), "(nowhere::missing_function(int))"));
+}
+
+TEST(BadPluginDeathTest, ThatCrashesWhileItIsLoadedIsNamedBeforeTheProcessEnds) {
+  const std::string file = CRASHING_PLUGINS "/orbw_crashes.so";
+  EXPECT_EXIT(PluginHost().load(file), ::testing::KilledBySignal(SIGSEGV),
+              "orbw_crashes.so: this plugin crashed \\(SIGSEGV\\) while it was loaded");
 }
 
 TEST(BadPlugin, WhoseRegistrationThrowsIsRefusedEachTime) {
