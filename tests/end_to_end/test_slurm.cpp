@@ -448,15 +448,13 @@ TEST_F(Slurm, AJobThatSomebodyCancelsIsStoppedAndRunsAtTheNextStart) {
 
 TEST_F(Slurm, JobsThatSomebodyCancelsBeforeTheyBeginAreStopped) {
   params_.options = {"--hold"};
-  std::thread somebody([&] {
-    while (!fs::exists(registry()) || first_id() == 0) std::this_thread::sleep_for(milliseconds(20));
-    run_slurm_command({"scancel", std::to_string(first_id())});
-  });
+  report_.line = [&](const std::string& text) {
+    if (text.find("submitted") != std::string::npos) run_slurm_command({"scancel", std::to_string(first_id())});
+  };
   for (const JobStatus& end : launch({job("a", "t1", "finish"), job("b", "t2", "finish")})) {
     EXPECT_EQ(end.state, JobState::stopped);
     EXPECT_NE(end.reason.find("was cancelled"), std::string::npos) << end.reason;
   }
-  somebody.join();
 }
 
 TEST_F(Slurm, WhatSbatchRefusesIsToldInItsWords) {
