@@ -363,11 +363,11 @@ TEST_F(Slurm, AJobThatEndedUnwatchedIsNotSubmittedAgain) {
 TEST_F(Slurm, AJobThatFailedUnwatchedRunsAgainWhereFailuresAreRetried) {
   const std::string shell =
       "until [ -e ../go ]; do sleep 0.1; done; [ -e ../mended ] && finish && exit; [ $0 = worker ] && exit 4";
-  launch_and_leave({job("a", "t", shell)});
+  launch_and_leave({job("a", "old0", shell)});
   testing::write_text(folder_.path() / "runs" / "go", "");
   wait_for_the_end();
   testing::write_text(folder_.path() / "runs" / "mended", "");
-  Job again = job("a", "t2", shell);
+  Job again = job("a", "new0", shell);
   again.retry = true;
   lines_.clear();
   EXPECT_EQ(launch({again})[0].state, JobState::finished);
@@ -449,7 +449,8 @@ TEST_F(Slurm, AJobThatSomebodyCancelsIsStoppedAndRunsAtTheNextStart) {
 TEST_F(Slurm, JobsThatSomebodyCancelsBeforeTheyBeginAreStopped) {
   params_.options = {"--hold"};
   report_.line = [&](const std::string& text) {
-    if (text.find("submitted") != std::string::npos) run_slurm_command({"scancel", std::to_string(first_id())});
+    if (text.find("submitted") != std::string::npos)
+      run_slurm_command({"scancel", "--user=" + std::to_string(getuid())});
   };
   for (const JobStatus& end : launch({job("a", "t1", "finish"), job("b", "t2", "finish")})) {
     EXPECT_EQ(end.state, JobState::stopped);
