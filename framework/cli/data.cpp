@@ -43,6 +43,7 @@ struct DataOptions {
   DatasetOptions first, second;
   GraphBuilderOptions graph;
   SynthOptions synth;
+  std::vector<std::string> abilities;
   int threads = default_threads();
   bool json = false;
 };
@@ -128,25 +129,35 @@ void stats(const DataOptions& options) {
     fmt::print("{}", stats_text(figures));
 }
 
+Ability ability_named(const std::string& name) {
+  for (const Ability ability : all_abilities)
+    if (ability_name(ability) == name) return ability;
+  throw InputError(fmt::format("--abilities {}: expected scene, count, attribute, relation or distractor", name));
+}
+
 void synth(DataOptions& options) {
   options.synth.threads = options.threads;
+  if (!options.abilities.empty()) options.synth.abilities.clear();
+  for (const std::string& name : options.abilities) options.synth.abilities.push_back(ability_named(name));
   const auto start = std::chrono::steady_clock::now();
+  int64_t images = 0;
   {
     std::optional<Progress> progress;  // begins with the first image: a refused folder shows none
     write_synthetic_dataset(options.synth, [&](int64_t done, int64_t total) {
+      images = total;
       if (!progress) progress.emplace("synth", total, "images");
       progress->update(done);
     });
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.json) {
-    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(),
-               options.synth.images, options.synth.seed, seconds);
+    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(), images,
+               options.synth.seed, seconds);
     return;
   }
   Value value;
   value["folder"] = options.synth.folder.string();
-  value["images"] = options.synth.images;
+  value["images"] = images;
   value["seed"] = static_cast<int64_t>(options.synth.seed);
   value["seconds"] = seconds;
   print_json(value);
@@ -187,6 +198,48 @@ void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::
       ->capture_default_str();
 }
 
+void add_synth_command(CLI::App* parent, const std::shared_ptr<DataOptions>& options) {
+  CLI::App* command =
+      parent->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
+  SynthOptions& synth_options = options->synth;
+  command->add_option("DIR", synth_options.folder, "Folder to write")->required()->type_name("");
+  CLI::Option* images =
+      command->add_option("--images", synth_options.images, "Number of images; 80% train, 10% validation, 10% test")
+          ->check(CLI::Range(int64_t{3}, int64_t{1000000}))
+          ->capture_default_str();
+  for (const auto& [name, count] : {std::pair("--train", &synth_options.train), std::pair("--val", &synth_options.val),
+                                    std::pair("--test", &synth_options.test)})
+    command->add_option(name, *count, "Images of this split; give all three, instead of --images")
+        ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+        ->excludes(images);
+  command
+      ->add_option(
+          "--abilities", options->abilities,
+          "What pairs of images differ in, in turn: scene, count, attribute, relation, distractor; one that is "
+          "named twice gets twice as many pairs (default: all five)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAME,...");
+  command->add_option("--seed", synth_options.seed, "Seed; the same seed gives the same bytes")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
+      ->capture_default_str();
+  const auto share = [&](const char* name, double& value, const char* what) {
+    command->add_option(name, value, what)->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  };
+  share("--missed", synth_options.noise.missed, "Detections: share of objects that are missed");
+  share("--mislabelled", synth_options.noise.mislabelled,
+        "Detections: share with a wrong label, and with a wrong colour");
+  share("--invented", synth_options.noise.invented, "Detections: boxes where nothing is, per object");
+  share("--jitter", synth_options.noise.jitter, "Detections: widest error of places and sides, in sides");
+  command->add_flag("--force", synth_options.force, "Write into a folder that holds other things");
+  add_common_options(command, *options);
+  command->footer(
+      "Examples:\n"
+      "  orbweaver data synth /tmp/scenes --images 500 --seed 1\n"
+      "  orbweaver data synth /tmp/pairs --train 4000 --val 400 --test 1000 --abilities scene,relation --missed 0.2");
+  command->callback([options] { synth(*options); });
+}
+
 }  // namespace
 
 void add_data_command(CLI::App& app, CommandContext& context) {
@@ -225,19 +278,7 @@ void add_data_command(CLI::App& app, CommandContext& context) {
       "  orbweaver data stats datasets/rsicd --graph erg");
   stats_command->callback([options] { stats(*options); });
 
-  CLI::App* synth_command =
-      command->add_subcommand("synth", "Writes a synthetic dataset: aerial scenes, captions, boxes, triples");
-  synth_command->add_option("DIR", options->synth.folder, "Folder to write")->required()->type_name("");
-  synth_command->add_option("--images", options->synth.images, "Number of images; 80% train, 10% validation, 10% test")
-      ->check(CLI::Range(int64_t{3}, int64_t{1000000}))
-      ->capture_default_str();
-  synth_command->add_option("--seed", options->synth.seed, "Seed; the same seed gives the same bytes")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
-      ->capture_default_str();
-  synth_command->add_flag("--force", options->synth.force, "Write into a folder that holds other things");
-  add_common_options(synth_command, *options);
-  synth_command->footer("Example:\n  orbweaver data synth /tmp/scenes --images 500 --seed 1");
-  synth_command->callback([options] { synth(*options); });
+  add_synth_command(command, options);
 }
 
 }  // namespace orbweaver

@@ -12,6 +12,7 @@
 #include "framework/data/fingerprint.h"
 #include "framework/data/image.h"
 #include "framework/data/prefetch.h"
+#include "framework/data/truth.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -285,6 +286,46 @@ void find_unused_triples(const Dataset& dataset, Findings& findings) {
       unused);
 }
 
+/// Where a dataset says what its images show: beside the detections' folder.
+std::filesystem::path geometry_folder(const Dataset& dataset) {
+  for (const Split* split : splits_of(dataset))
+    for (const ImageRecord& image : split->images) {
+      const std::filesystem::path folder = image.detections.parent_path().parent_path();
+      if (image.detections.empty() || !std::filesystem::exists(folder / "geometry.jsonl")) return {};
+      return folder;
+    }
+  return {};
+}
+
+std::vector<std::string> lines_of(const std::vector<Untruth>& untruths) {
+  std::vector<std::string> lines;
+  for (const Untruth& untruth : untruths)
+    lines.push_back(fmt::format("{} \"{}\": {}", untruth.image, untruth.caption, untruth.reason));
+  return lines;
+}
+
+void find_untruths(const Dataset& dataset, Findings& findings) {
+  const std::filesystem::path folder = geometry_folder(dataset);
+  if (folder.empty()) return;
+  std::vector<std::string> broken;
+  TruthReport report;
+  try {
+    report = check_truth(folder);
+  } catch (const InputError& error) {
+    broken.push_back(error.what());
+  }
+  findings.problem("bad_geometry", fmt::format("{} cannot be read", count_of(broken.size(), "geometry file")), broken);
+  findings.problem("untrue_captions",
+                   fmt::format("{} not true of what geometry.jsonl says the image shows ({} recomputed)",
+                               count_of(report.untrue.size(), "caption is", "captions are"),
+                               count_of(static_cast<size_t>(report.claims), "claim")),
+                   lines_of(report.untrue));
+  findings.problem("undecided_pairs",
+                   fmt::format("{} of abilities.json true of both images of the pair",
+                               count_of(report.undecided.size(), "caption is", "captions are")),
+                   lines_of(report.undecided));
+}
+
 }  // namespace
 
 bool CheckReport::clean() const {
@@ -341,6 +382,7 @@ CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFun
   find_captions_across_splits(dataset, findings);
   find_uneven_captions(dataset, findings);
   find_unused_triples(dataset, findings);
+  find_untruths(dataset, findings);
   return {{summary_of(dataset)}, findings.take()};
 }
 

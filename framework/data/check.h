@@ -30,9 +30,10 @@ struct CheckReport {
 /// What is wrong with a dataset. Decodes every image, in `threads` threads.
 ///
 /// Problems: missing and undecodable images, unreadable detections, test captions without a word, an image listed in
-/// two splits, a near-duplicate between test and another split. Notes: near-duplicates and wordless captions elsewhere,
-/// captions that repeat within an image, between images of a split, or across splits (the public datasets are full of
-/// them), uneven numbers of captions, triples of no caption.
+/// two splits, a near-duplicate between test and another split; where the dataset has a geometry.jsonl beside its
+/// detections, captions that are not true of it, and pairs of abilities.json whose captions are true of both images.
+/// Notes: near-duplicates and wordless captions elsewhere, captions that repeat within an image, between images of a
+/// split, or across splits (the public datasets are full of them), uneven numbers of captions, triples of no caption.
 CheckReport check_dataset(const Dataset& dataset, int threads, const ProgressFunction& progress = {});
 
 /// What two datasets share. A near-duplicate between the test split of one and the train or validation split of the
