@@ -32,7 +32,7 @@ run "$orbweaver" infer demo/run \
 cat <<END
 
 Where things are:
-  demo/data/   the dataset: images/, captions, detections/ (boxes), triples.jsonl
+  demo/data/   the dataset: images/, captions, detections/ (boxes), triples.jsonl; docs/synthetic.md describes it
   demo/run/    the run: config.json, record.json, metrics.jsonl, best.safetensors, last.safetensors, log.txt
 Start again with:  rm -r demo && make demo
 END

@@ -64,7 +64,7 @@ struct SynthOptions {
   int64_t train = 0, val = 0, test = 0;  ///< images of each split; all three or none
   std::vector<Ability> abilities{std::begin(all_abilities),
                                  std::end(all_abilities)};  ///< in turn; one twice: more of it
-  SynthNoise noise;
+  SynthNoise noise{};
 };
 
 /// Writes the dataset in format precomp; docs/synthetic.md describes every file. What an earlier call wrote there is

@@ -7,9 +7,12 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "framework/data/check.h"
+#include "framework/data/random.h"
 #include "framework/data/synth.h"
+#include "framework/data/synth_png.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "orbweaver/error.h"
@@ -36,6 +39,22 @@ TEST(SynthScene, DependsOnSeedAndIndexAlone) {
   EXPECT_EQ(a.objects, b.objects);
   EXPECT_NE(a.image.pixels, c.image.pixels);
   EXPECT_NE(a.image.pixels, d.image.pixels);
+}
+
+TEST(SynthPng, DecodesToThePixelsThatItWasMadeOf) {
+  Random random(1);
+  const fs::path file = fs::temp_directory_path() / ("orbweaver_png_" + std::to_string(getpid()) + ".png");
+  // Noise, a flat picture (two symbols, codes of one bit) and a picture of one pixel.
+  for (const auto& [width, height, spread] : {std::tuple(37, 21, 256), std::tuple(64, 3, 1), std::tuple(1, 1, 256)}) {
+    std::vector<uint8_t> pixels(static_cast<size_t>(width * height * 3));
+    for (uint8_t& value : pixels) value = static_cast<uint8_t>(random.below(static_cast<uint64_t>(spread)));
+    std::ofstream(file, std::ios::binary) << synth::encode_png(pixels, width, height);
+    const Image image = decode_image(file);
+    EXPECT_EQ(image.width, width);
+    EXPECT_EQ(image.height, height);
+    EXPECT_EQ(image.pixels, pixels);
+  }
+  fs::remove(file);
 }
 
 class SynthDataset : public ::testing::Test {
