@@ -33,7 +33,8 @@ void add_eval_command(CLI::App& app, CommandContext&) {
   command->footer(
       "Example:\n"
       "  orbweaver eval runs/vsepp_light-rsicd-s1 --set rerank.use=multivariate --scores scores.npy\n"
-      "A run's folder keeps the record and the ranks of its own evaluation; with --checkpoint, --no-rerank or --set of\n"
+      "A run's folder keeps the record and the ranks of its own evaluation; with --checkpoint, --no-rerank or --set "
+      "of\n"
       "more than paths, threads and workers the result is printed and nothing in the folder changes.");
   command->callback([options, json, no_rerank] {
     options->rerank = !*no_rerank;
@@ -41,6 +42,8 @@ void add_eval_command(CLI::App& app, CommandContext&) {
     const EvalResult result = evaluate_run(*options, report);
     if (*json) return print_json(result.record);
     fmt::print("{}\n", format_table(result.rows));
+    if (const auto& abilities = result.rows.front().abilities; !abilities.empty())
+      fmt::print("{}\n", format_abilities(abilities));
     fmt::print("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
                result.record.at("images").as_int(), result.record.at("captions").as_int(),
                result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),

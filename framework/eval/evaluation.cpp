@@ -176,7 +176,12 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput& input) {
   };
 
   const TwoWayRanks plain = maker.ranks(strict, TieRule::strict);
-  add(maker.row(strict, plain, TieRule::strict), false, nullptr).ranks = plain;
+  EvaluationRow& plain_row = add(maker.row(strict, plain, TieRule::strict), false, nullptr);
+  plain_row.ranks = plain;
+  if (!input.pairs.empty()) {
+    plain_row.pair_outcomes = pair_outcomes(input.pairs, pair_scorer(input.i2t, t2i));
+    plain_row.abilities = ability_rows(input.pairs, plain_row.pair_outcomes, &plain, input.caption_image);
+  }
   TwoWayRanks plain_duplicates;
   if (duplicates) {
     plain_duplicates = maker.ranks(*duplicates, TieRule::strict);
@@ -231,6 +236,7 @@ Value to_value(const EvaluationRow& row) {
     value["applied_to"] = Value(Value::Object{{"images", row.images}, {"captions", row.captions}});
     value["tuned_for_these_sizes"] = row.tuned_for_these_sizes();
   }
+  if (!row.abilities.empty()) value["abilities"] = abilities_of_row(row.abilities);
   return value;
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/eval/abilities.h"
 #include "framework/eval/metrics.h"
 #include "framework/eval/paired.h"
 #include "orbweaver/reranker.h"
@@ -43,6 +44,7 @@ struct EvaluationInput {
   Scores image_bank;                       ///< [Ib, T]: RerankInput::query_bank of i2t (training images)
   Scores text_bank;                        ///< [Tb, I]: of t2i (training captions)
   std::vector<EvaluatedReranker> rerankers;
+  std::span<const AbilityPair> pairs{};  ///< of this split; empty: none. The first row scores them
 };
 
 /// A row against one above it.
@@ -67,6 +69,10 @@ struct EvaluationRow {
   int64_t images = 0, captions = 0;  ///< sizes of the galleries that it was applied to
   /// Of every query: in strict rows with own positives. Not part of to_value: framework/eval/saved_ranks.h keeps them.
   std::optional<TwoWayRanks> ranks;
+  /// Of the first row (no reranker, strict, own positives), where the input has pairs. Of to_value the abilities' own
+  /// lines are a part; the outcomes of single pairs lie beside the ranks.
+  std::vector<AbilityRow> abilities;
+  std::vector<PairOutcome> pair_outcomes;
   /// False when the parameters were tuned on galleries of other sizes: what gains there may lose here.
   bool tuned_for_these_sizes() const;
 };
@@ -84,7 +90,8 @@ std::vector<EvaluationRow> evaluate(const EvaluationInput& input);
 ///  "duplicate_aware": false, "candidate_recall": {"i2t": ..., "t2i": ...}, "metrics": to_value(RetrievalMetrics),
 ///  "mR_difference": {"none": to_value(PairedDifference), "identity": ..., "resamples": 1000, "seed": 1},
 ///  "tuning": {...}, "applied_to": {"images": ..., "captions": ...}, "tuned_for_these_sizes": true}
-/// mR_difference is there only where there are differences, what follows it only with a tuning record.
+/// mR_difference is there only where there are differences, what follows it only with a tuning record, and last
+/// "abilities": abilities_of_row(...) only where pairs were scored.
 Value to_value(const EvaluationRow& row);
 /// The rows as a list.
 Value to_value(std::span<const EvaluationRow> rows);

@@ -10,6 +10,9 @@
 #include <map>
 
 #include "framework/eval/significance.h"
+#include "framework/io/files.h"
+#include "framework/io/json.h"
+#include "framework/io/lenient.h"
 #include "framework/io/safetensors.h"
 #include "orbweaver/error.h"
 
@@ -78,6 +81,63 @@ bool has_ranks(const Value& row) {
   return row.at("tie_rule").as_string() == tie_rule_name(TieRule::strict) && !row.at("duplicate_aware").as_bool();
 }
 
+// ---- pairs
+
+/// Pairs as tensors: their numbers must outlive the entries.
+struct PairNumbers {
+  std::vector<std::string> names;
+  std::vector<int64_t> ability, text, image;
+
+  explicit PairNumbers(const SavedPairs& pairs) {
+    for (size_t at = 0; at < pairs.outcomes.size(); ++at) {
+      auto name = std::ranges::find(names, pairs.abilities[at]);
+      if (name == names.end()) name = names.insert(names.end(), pairs.abilities[at]);
+      ability.push_back(name - names.begin());
+      text.push_back(pairs.outcomes[at].text);
+      image.push_back(pairs.outcomes[at].image);
+    }
+  }
+  std::string names_json() const {
+    Value list = Value::list();
+    for (const std::string& name : names) list.push_back(name);
+    return to_json(list, -1);
+  }
+};
+
+std::optional<SavedPairs> read_pairs(const SafetensorsFile& file) {
+  if (!file.metadata().contains("pairs_hash")) return {};
+  const std::vector<std::string> names =
+      texts_of(parse_json(metadata_of(file, "abilities"), file.path().string() + ": abilities"));
+  const std::vector<int64_t> ability = numbers_of(file, "pairs.ability"), text = numbers_of(file, "pairs.text"),
+                             image = numbers_of(file, "pairs.image");
+  const auto is_known = [&](int64_t place) { return place >= 0 && place < std::ssize(names); };
+  if (text.size() != ability.size() || image.size() != ability.size() || !std::ranges::all_of(ability, is_known))
+    throw InputError(fmt::format("{}: has {} pairs of {} abilities, {} text and {} image outcomes, which do not fit",
+                                 file.path().string(), ability.size(), names.size(), text.size(), image.size()));
+  SavedPairs pairs;
+  pairs.hash = metadata_of(file, "pairs_hash");
+  for (size_t at = 0; at < ability.size(); ++at) {
+    pairs.abilities.push_back(names[static_cast<size_t>(ability[at])]);
+    pairs.outcomes.push_back({text[at] != 0, image[at] != 0});
+  }
+  return pairs;
+}
+
+/// Why the outcomes of pairs are not those of a row (to_value), or "".
+std::string why_not_pairs_of(const std::optional<SavedPairs>& pairs, const Value& row) {
+  for (const std::string& name : ability_metrics_of(row)) {
+    if (!pairs) return "they lack the pairs of the run's evaluation";
+    const AbilityMetric metric = *ability_metric(name);
+    const std::vector<bool> right = pairs->right(metric.ability, metric.score);
+    const double own =
+        100.0 * static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
+    const std::optional<double> expected = ability_metric_of(row, name);
+    if (right.empty() || !expected || std::abs(own - *expected) > 1e-6)
+      return fmt::format("their pairs give another {} than the run's evaluation", name);
+  }
+  return "";
+}
+
 /// The metrics say the same up to the rounding of another compiler.
 bool gives(const TwoWayRanks& ranks, const Value& metrics) {
   const RetrievalMetrics own{direction_metrics(ranks.i2t), direction_metrics(ranks.t2i)};
@@ -87,6 +147,27 @@ bool gives(const TwoWayRanks& ranks, const Value& metrics) {
 }
 
 }  // namespace
+
+std::vector<bool> SavedPairs::right(std::string_view ability, std::string_view score) const {
+  std::vector<bool> right;
+  for (size_t at = 0; at < outcomes.size(); ++at)
+    if (abilities[at] == ability) right.push_back(is_right(outcomes[at], score));
+  return right;
+}
+
+std::optional<SavedPairs> saved_pairs(std::span<const AbilityPair> pairs, std::span<const EvaluationRow> rows) {
+  const auto row = std::ranges::find_if(rows, [](const EvaluationRow& of) { return !of.pair_outcomes.empty(); });
+  if (row == rows.end()) return {};
+  SavedPairs out;
+  Hasher hasher;
+  for (const AbilityPair& pair : pairs) {
+    hasher.add(std::string_view(pair.id)).add(std::string_view(pair.ability)).add(std::string_view(pair.kind));
+    out.abilities.push_back(pair.ability);
+  }
+  out.hash = hasher.hex();
+  out.outcomes = row->pair_outcomes;
+  return out;
+}
 
 std::string RankedRow::name() const { return fmt::format("{}.{}", row, reranker); }
 
@@ -110,11 +191,20 @@ void write_ranks(const fs::path& file, const SavedRanks& ranks) {
     tensors.emplace(row.name() + ".i2t", entry_of(row.ranks.i2t));
     tensors.emplace(row.name() + ".t2i", entry_of(row.ranks.t2i));
   }
-  write_safetensors(file, tensors,
-                    {{"format", std::string(format_number)},
-                     {"split", ranks.split},
-                     {"split_hash", ranks.split_hash},
-                     {"weights_hash", ranks.weights_hash}});
+  std::map<std::string, std::string> metadata{{"format", std::string(format_number)},
+                                              {"split", ranks.split},
+                                              {"split_hash", ranks.split_hash},
+                                              {"weights_hash", ranks.weights_hash}};
+  std::optional<PairNumbers> pairs;
+  if (ranks.pairs) {
+    pairs.emplace(*ranks.pairs);
+    tensors.emplace("pairs.ability", entry_of(pairs->ability));
+    tensors.emplace("pairs.text", entry_of(pairs->text));
+    tensors.emplace("pairs.image", entry_of(pairs->image));
+    metadata["abilities"] = pairs->names_json();
+    metadata["pairs_hash"] = ranks.pairs->hash;
+  }
+  write_safetensors(file, tensors, metadata);
 }
 
 SavedRanks read_ranks(const fs::path& path) {
@@ -127,7 +217,8 @@ SavedRanks read_ranks(const fs::path& path) {
                    metadata_of(file, "split_hash"),
                    metadata_of(file, "weights_hash"),
                    numbers_of(file, "caption_image"),
-                   {}};
+                   {},
+                   read_pairs(file)};
   constexpr std::string_view ending = ".i2t";
   for (const auto& [tensor, entry] : file.tensors()) {
     if (!tensor.ends_with(ending)) continue;
@@ -156,6 +247,7 @@ std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_v
     if (own == ranks.rows.end()) return fmt::format("they lack row {} of the run's evaluation", name);
     if (!gives(own->ranks, row->at("metrics")))
       return fmt::format("row {} has other metrics than in the run's evaluation", name);
+    if (const std::string why = why_not_pairs_of(ranks.pairs, *row); !why.empty()) return why;
   }
   return "";
 }

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "framework/data/random.h"
+#include "framework/eval/abilities.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -96,8 +97,8 @@ struct Prepared {
 
 /// Everything but interval and p; nothing without a common seed.
 std::optional<Prepared> prepare(const SystemRanks& system, const SystemRanks& baseline,
-                                std::span<const int64_t> caption_image, std::string_view metric) {
-  const RecallSet recalls = recalls_of(metric);
+                                std::span<const int64_t> caption_image, std::string_view metric,
+                                const RecallSet& recalls) {
   const std::map<int64_t, const TwoWayRanks*> own = by_seed(system), others = by_seed(baseline);
   Comparison result;
   result.to = baseline.name;
@@ -137,6 +138,47 @@ void finish(std::span<Prepared> prepared, const SignificanceOptions& options) {
   }
 }
 
+/// Every system that has a seed in common with the baseline against it.
+std::vector<std::optional<Comparison>> compare_systems(std::span<const SystemRanks> systems, std::string_view baseline,
+                                                       std::span<const int64_t> caption_image, std::string_view metric,
+                                                       const RecallSet& recalls, const SignificanceOptions& options) {
+  std::vector<std::optional<Comparison>> comparisons(systems.size());
+  const auto base = std::ranges::find(systems, baseline, &SystemRanks::name);
+  if (base == systems.end()) return comparisons;
+  std::vector<Prepared> prepared;
+  std::vector<size_t> system_of;
+  for (size_t at = 0; at < systems.size(); ++at) {
+    if (systems[at].name == baseline) continue;
+    std::optional<Prepared> one = prepare(systems[at], *base, caption_image, metric, recalls);
+    if (!one) continue;
+    prepared.push_back(std::move(*one));
+    system_of.push_back(at);
+  }
+  finish(prepared, options);
+
+  std::vector<double> p_values;
+  for (const Prepared& each : prepared) p_values.push_back(each.result.p);
+  const std::vector<double> corrected = holm(p_values);
+  for (size_t at = 0; at < prepared.size(); ++at) {
+    Comparison& result = prepared[at].result;
+    result.p_holm = corrected[at];
+    result.significant = corrected[at] <= options.alpha;
+    comparisons[system_of[at]] = std::move(result);
+  }
+  return comparisons;
+}
+
+/// Pairs as images with one query each, which is found first or not: then a pair's share of R@1 is its outcome.
+SystemRanks as_ranks(const SystemPairs& system) {
+  SystemRanks out{system.name, {}};
+  for (const SeedPairs& run : system.seeds) {
+    TwoWayRanks ranks{{}, std::vector<int64_t>(run.right.size(), 1)};
+    for (const bool right : run.right) ranks.i2t.push_back(right ? 1 : 2);
+    out.seeds.push_back({run.seed, std::move(ranks)});
+  }
+  return out;
+}
+
 Value optional_number(const std::optional<double>& number) { return number ? Value(*number) : Value(); }
 
 Value seed_list(const std::vector<int64_t>& seeds) {
@@ -163,9 +205,22 @@ double metric_of(const Value& metrics, std::string_view name) {
   return (info.direction.empty() ? metrics : metrics.at(info.direction)).at(info.key).as_double();
 }
 
-bool higher_is_better(std::string_view name) { return metric_info(name).higher_is_better; }
+bool is_metric(std::string_view name) {
+  return ability_metric(name) || std::ranges::find(metric_names(), name) != metric_names().end();
+}
 
-bool can_be_compared(std::string_view name) { return name == "mR" || metric_info(name).cutoff > 0; }
+std::optional<double> metric_of_row(const Value& row, std::string_view name) {
+  if (ability_metric(name)) return ability_metric_of(row, name);
+  return metric_of(row.at("metrics"), name);
+}
+
+std::string_view unit_of(std::string_view metric) { return ability_metric(metric) ? "pair" : "image"; }
+
+bool higher_is_better(std::string_view name) { return ability_metric(name) || metric_info(name).higher_is_better; }
+
+bool can_be_compared(std::string_view name) {
+  return ability_metric(name) || name == "mR" || metric_info(name).cutoff > 0;
+}
 
 SeedSummary summarize(std::span<const double> values) {
   if (values.empty()) throw ShapeError("a summary over seeds needs one value at least");
@@ -227,7 +282,7 @@ std::string significance_marks(double p, double alpha) {
 std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& baseline,
                                   std::span<const int64_t> caption_image, std::string_view metric,
                                   const SignificanceOptions& options) {
-  std::optional<Prepared> prepared = prepare(system, baseline, caption_image, metric);
+  std::optional<Prepared> prepared = prepare(system, baseline, caption_image, metric, recalls_of(metric));
   if (!prepared) return {};
   finish(std::span(&*prepared, 1), options);
   return std::move(prepared->result);
@@ -236,30 +291,21 @@ std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& 
 std::vector<std::optional<Comparison>> compare_all(std::span<const SystemRanks> systems, std::string_view baseline,
                                                    std::span<const int64_t> caption_image, std::string_view metric,
                                                    const SignificanceOptions& options) {
-  std::vector<std::optional<Comparison>> comparisons(systems.size());
-  const auto base = std::ranges::find(systems, baseline, &SystemRanks::name);
-  if (base == systems.end()) return comparisons;
-  std::vector<Prepared> prepared;
-  std::vector<size_t> system_of;
-  for (size_t at = 0; at < systems.size(); ++at) {
-    if (systems[at].name == baseline) continue;
-    std::optional<Prepared> one = prepare(systems[at], *base, caption_image, metric);
-    if (!one) continue;
-    prepared.push_back(std::move(*one));
-    system_of.push_back(at);
-  }
-  finish(prepared, options);
+  return compare_systems(systems, baseline, caption_image, metric, recalls_of(metric), options);
+}
 
-  std::vector<double> p_values;
-  for (const Prepared& each : prepared) p_values.push_back(each.result.p);
-  const std::vector<double> corrected = holm(p_values);
-  for (size_t at = 0; at < prepared.size(); ++at) {
-    Comparison& result = prepared[at].result;
-    result.p_holm = corrected[at];
-    result.significant = corrected[at] <= options.alpha;
-    comparisons[system_of[at]] = std::move(result);
+std::vector<std::optional<Comparison>> compare_all_pairs(std::span<const SystemPairs> systems,
+                                                         std::string_view baseline, std::string_view metric,
+                                                         const SignificanceOptions& options) {
+  std::vector<SystemRanks> as_queries;
+  size_t pairs = 0;
+  for (const SystemPairs& system : systems) {
+    as_queries.push_back(as_ranks(system));
+    for (const SeedPairs& run : system.seeds) pairs = run.right.size();
   }
-  return comparisons;
+  std::vector<int64_t> unit_of_query(pairs);
+  std::iota(unit_of_query.begin(), unit_of_query.end(), int64_t{0});
+  return compare_systems(as_queries, baseline, unit_of_query, metric, {true, false, {1}}, options);
 }
 
 std::vector<double> holm(std::span<const double> p_values) {

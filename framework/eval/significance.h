@@ -28,9 +28,18 @@ std::span<const std::string_view> metric_names();
 double metric_of(const RetrievalMetrics& metrics, std::string_view name);
 double metric_of(const Value& metrics, std::string_view name);
 
+/// Whether results may have a metric of that name: one of metric_names(), or an ability's ("relation.group",
+/// framework/eval/abilities.h).
+bool is_metric(std::string_view name);
+/// From to_value(EvaluationRow); nothing for an ability's metric where the row has not that ability.
+std::optional<double> metric_of_row(const Value& row, std::string_view name);
+/// What is resampled and exchanged where a metric is compared: "pair" for those of abilities, else "image".
+std::string_view unit_of(std::string_view metric);
+
 /// False for the ranks (medR, meanR).
 bool higher_is_better(std::string_view metric);
-/// True for mR and the recalls: means over queries, so an image has a share of its own in them.
+/// True for mR and the recalls, means over queries, so that an image has a share of its own in them; and for the
+/// metrics of abilities, means over pairs.
 bool can_be_compared(std::string_view metric);
 
 /// Mean and sample standard deviation (n - 1) of a metric over seeds. One seed has no deviation.
@@ -105,6 +114,24 @@ std::optional<Comparison> compare(const SystemRanks& system, const SystemRanks& 
 std::vector<std::optional<Comparison>> compare_all(std::span<const SystemRanks> systems, std::string_view baseline,
                                                    std::span<const int64_t> caption_image, std::string_view metric,
                                                    const SignificanceOptions& options = {});
+
+/// The outcome of one trained run on the pairs of an ability: whether each is right.
+struct SeedPairs {
+  int64_t seed = 0;
+  std::vector<bool> right;
+};
+
+/// One system's seeds, all on the same pairs in the same order.
+struct SystemPairs {
+  std::string name;
+  std::vector<SeedPairs> seeds;
+};
+
+/// As compare_all, where the unit of resampling and exchange is the pair: its two images and two captions are right or
+/// wrong together. @param metric  "relation.group"
+std::vector<std::optional<Comparison>> compare_all_pairs(std::span<const SystemPairs> systems,
+                                                         std::string_view baseline, std::string_view metric,
+                                                         const SignificanceOptions& options = {});
 
 /// Holm's step-down adjustment (Scand. J. Statist. 1979) of several p-values, in their order: the i-th smallest of m
 /// times (m - i + 1), never below a smaller one's and at most 1.

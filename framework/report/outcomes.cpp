@@ -134,6 +134,34 @@ std::map<std::string, double> class_means(const SavedRanks& ranks, const RankedR
   return means;
 }
 
+ReportComparison report_comparison(const Comparison& of) {
+  return {of.to, of.metric, of.difference, of.low, of.high, of.seed_std, of.p, of.p_holm, of.significant, 1, {}};
+}
+
+/// Of run folders: each ability's group accuracy against the first run's, pair by pair.
+void compare_pairs_with_first(ReportData& data, const std::vector<const ReportedRun*>& runs,
+                              const std::vector<ReportRow*>& rows) {
+  std::vector<const ReportedRun*> with_pairs;
+  std::vector<ReportRow*> rows_of;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& pairs = runs[i]->ranks.pairs;
+    if (!pairs || (!with_pairs.empty() && pairs->hash != with_pairs.front()->ranks.pairs->hash)) continue;
+    with_pairs.push_back(runs[i]);
+    rows_of.push_back(rows[i]);
+  }
+  if (with_pairs.empty() || with_pairs.front() != runs.front()) return;
+  const std::vector<std::string>& all = with_pairs.front()->ranks.pairs->abilities;
+  for (const std::string& ability : std::set<std::string>(all.begin(), all.end())) {
+    const std::string metric = AbilityMetric{ability, "group"}.name();
+    std::vector<SystemPairs> systems;
+    for (const ReportedRun* run : with_pairs)
+      systems.push_back({data.variants[run->variant].name, {{0, run->ranks.pairs->right(ability, "group")}}});
+    const auto compared = compare_all_pairs(systems, data.baseline, metric);
+    for (size_t i = 0; i < compared.size(); ++i)
+      if (compared[i]) rows_of[i]->ability_comparisons.emplace(metric, report_comparison(*compared[i]));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> classes_of(const std::vector<std::string>& names) {
@@ -217,6 +245,7 @@ void compare_with_first(ReportData& data, const ReportedOutcomes& outcomes) {
   for (const std::string& label : outcomes.runs.front().labels) {
     std::vector<SystemRanks> systems;
     std::vector<ReportRow*> rows;
+    std::vector<const ReportedRun*> runs;
     for (const ReportedRun& outcome : outcomes.runs) {
       const auto at = std::find(outcome.labels.begin(), outcome.labels.end(), label) - outcome.labels.begin();
       ReportVariant& variant = data.variants[outcome.variant];
@@ -227,12 +256,12 @@ void compare_with_first(ReportData& data, const ReportedOutcomes& outcomes) {
       // Each is a system of its own: their seeds need not be the same to be compared.
       systems.push_back({variant.name, {{0, outcome.ranks.rows[static_cast<size_t>(at)].ranks}}});
       rows.push_back(&*row);
+      runs.push_back(&outcome);
     }
     const auto compared = compare_all(systems, data.baseline, first.caption_image, "mR");
     for (size_t i = 0; i < rows.size(); ++i)
-      if (const auto& of = compared[i])
-        rows[i]->comparison = ReportComparison{of->to, of->metric, of->difference,  of->low, of->high, of->seed_std,
-                                               of->p,  of->p_holm, of->significant, 1,       {}};
+      if (compared[i]) rows[i]->comparison = report_comparison(*compared[i]);
+    if (!rows.empty() && rows.front()->reranker == "none") compare_pairs_with_first(data, runs, rows);
   }
   data.statistics = to_value(SignificanceOptions{});
 }

@@ -77,22 +77,8 @@ std::string metric_cell(const ReportMetric* metric, bool is_best) {
 
 std::string difference_cell(const ReportData& data, const std::optional<ReportComparison>& of) {
   if (!of) return "<td></td>";
-  std::string marks;
-  if (of->significant.value_or(false)) marks = of->p_holm ? significance_marks(*of->p_holm, data.alpha()) : "*";
-  if (!marks.empty())
-    marks = fmt::format("<abbr title=\"significant{}\">{}</abbr>",
-                        of->p_holm ? ", corrected p " + h(p_value(*of->p_holm)) : "", marks);
   return fmt::format("<td class=\"number\" data-value=\"{}\">{}{}</td>", of->difference, signed_number(of->difference),
-                     marks);
-}
-
-/// "* corrected p at most 0.05, ** below 0.01"
-std::string marks_text(double alpha) {
-  std::string out;
-  for (const double level : mark_levels(alpha))
-    out += out.empty() ? fmt::format("* corrected p at most {:g}", level)
-                       : fmt::format(", {} below {:g}", significance_marks(level / 2, alpha), level);
-  return out;
+                     marks(*of, data.alpha()));
 }
 
 double mean_recall(const ReportRow& row) {
@@ -116,13 +102,6 @@ std::vector<PlacedRow> rows_by_mean_recall(const ReportData& data) {
   });
   std::stable_partition(rows.begin(), rows.end(), [](const PlacedRow& of) { return of.row->reported(); });
   return rows;
-}
-
-/// "Variant", "Runs"
-std::string heading(const ReportData& data, bool plural = false) {
-  std::string text = data.noun();
-  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-  return plural ? text + "s" : text;
 }
 
 std::string list_text(const std::vector<int64_t>& numbers) {
@@ -522,6 +501,28 @@ std::string signed_number(double value, int digits) {
   return text[0] == '-' ? "\xe2\x88\x92" + text.substr(1) : text;
 }
 
+std::string marks(const ReportComparison& of, double alpha) {
+  if (!of.significant.value_or(false)) return "";
+  const std::string marks = of.p_holm ? significance_marks(*of.p_holm, alpha) : "*";
+  if (marks.empty()) return "";
+  return fmt::format("<abbr title=\"significant{}\">{}</abbr>",
+                     of.p_holm ? ", corrected p " + h(p_value(*of.p_holm)) : "", marks);
+}
+
+std::string marks_text(double alpha) {
+  std::string out;
+  for (const double level : mark_levels(alpha))
+    out += out.empty() ? fmt::format("* corrected p at most {:g}", level)
+                       : fmt::format(", {} below {:g}", significance_marks(level / 2, alpha), level);
+  return out;
+}
+
+std::string heading(const ReportData& data, bool plural) {
+  std::string text = data.noun();
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return plural ? text + "s" : text;
+}
+
 std::string p_value(double p) { return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p); }
 
 std::string duration(double seconds) {
@@ -635,10 +636,10 @@ Section deltas(const ReportContent& content) {
             std::find(labels.begin(), labels.end(), label) == labels.end())
           labels.push_back(label);
   std::string html = note(
-      fmt::format("{} less that of {}{}, with its interval over other images. A filled point is significant after the "
-                  "correction, a "
-                  "hollow one is not; an interval that holds 0 is no gain shown. {}.",
-                  compared_metric(data), data.baseline, data.sweep ? ", seed by seed" : "", correction_text(data)));
+      fmt::format("{} less that of {}{}, with its interval over other {}s. A filled point is significant after the "
+                  "correction, a hollow one is not; an interval that holds 0 is no gain shown. {}.",
+                  compared_metric(data), data.baseline, data.sweep ? ", seed by seed" : "",
+                  unit_of(compared_metric(data)), correction_text(data)));
   html += "<div class=\"script-only\">" + choice("delta-row", "Row", as_choices(labels)) +
           "<fieldset class=\"legend\"></fieldset>" +
           canvas("delta-chart", "", "Differences to the baseline with intervals; the table below has the figures") +
@@ -753,10 +754,10 @@ Value chart_data(const ReportContent& content) {
 std::string report_page(const ReportContent& content) {
   using namespace page;
   const ReportData& data = content.data;
-  const std::vector<Section> sections{leaderboard(content),     deltas(content),         recall_curves(content),
-                                      training_curves(content), page::classes(content),  page::gallery(content),
-                                      page::graphs(content),    page::variants(content), runs(content),
-                                      failures(content),        protocol(content)};
+  const std::vector<Section> sections{leaderboard(content),   deltas(content),          abilities(content),
+                                      recall_curves(content), training_curves(content), page::classes(content),
+                                      page::gallery(content), page::graphs(content),    page::variants(content),
+                                      runs(content),          failures(content),        protocol(content)};
   std::string navigation, body;
   for (const Section& section : sections) {
     if (section.html.empty()) continue;

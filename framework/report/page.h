@@ -35,6 +35,7 @@ struct Section {
 
 Section leaderboard(const ReportContent& content);
 Section deltas(const ReportContent& content);
+Section abilities(const ReportContent& content);
 Section recall_curves(const ReportContent& content);
 Section training_curves(const ReportContent& content);
 Section classes(const ReportContent& content);
@@ -62,6 +63,12 @@ std::string duration(double seconds);
 std::string number_cell(const std::optional<double>& value, int digits = 2);
 /// <p class="note">, its text escaped.
 std::string note(const std::string& text);
+/// "*" for a difference that is significant at `alpha`, more for a smaller p, with the p as its title; or nothing.
+std::string marks(const ReportComparison& of, double alpha);
+/// "* corrected p at most 0.05, ** below 0.01"
+std::string marks_text(double alpha);
+/// "Variant" or "Run", and in the plural.
+std::string heading(const ReportData& data, bool plural = false);
 /// A table that scrolls by itself where it is too wide; `what` names it for a screen reader.
 std::string scrolling_table(const std::string& what, const std::string& attributes, const std::string& rows);
 /// Variants' names, escaped, separated by commas.

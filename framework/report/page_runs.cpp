@@ -183,10 +183,10 @@ std::string statistics_text(const ReportData& data) {
   const Value* interval = statistics.find("interval");
   return fmt::format(
       "Comparisons: {} interval from {} bootstrap resamples, and a two-sided randomisation test with {} exchanges, "
-      "both over each {} of the {} split with all its queries{}, random seed {}. {}; significant at {}.",
+      "both over each {} of the {} split{}{}, random seed {}. {}; significant at {}.",
       interval && interval->is_number() ? fmt::format("{:g}%", 100 * interval->as_double()) : "?", text("resamples"),
-      text("permutations"), text("unit"), data.split, data.sweep ? ", seeds as blocks" : "", text("seed"),
-      correction_text(data), text("alpha"));
+      text("permutations"), text("unit"), data.split, text("unit") == "pair" ? "" : " with all its queries",
+      data.sweep ? ", seeds as blocks" : "", text("seed"), correction_text(data), text("alpha"));
 }
 
 bool any_comparison(const ReportData& data) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "framework/eval/abilities.h"
 #include "framework/eval/row_lines.h"
 #include "framework/eval/significance.h"
 #include "framework/io/files.h"
@@ -110,22 +111,20 @@ void label_rows(ReportData& data) {
     }
 }
 
-std::optional<ReportComparison> read_comparison(const Value& row) {
-  const Value* value = row.find("comparison");
-  if (!value || !value->is_object()) return std::nullopt;
+ReportComparison read_comparison(const Value& value) {
   ReportComparison out;
-  out.to = text_of(member(*value, "to"));
-  out.metric = text_of(member(*value, "metric"));
-  out.difference = value->at("difference").as_double();
-  out.low = value->at("low").as_double();
-  out.high = value->at("high").as_double();
-  out.seed_deviation = number_of(member(*value, "seed_std"));
-  out.p = number_of(member(*value, "p"));
-  out.p_holm = number_of(member(*value, "p_holm"));
-  if (const Value* significant = value->find("significant"); significant && significant->is_bool())
+  out.to = text_of(member(value, "to"));
+  out.metric = text_of(member(value, "metric"));
+  out.difference = value.at("difference").as_double();
+  out.low = value.at("low").as_double();
+  out.high = value.at("high").as_double();
+  out.seed_deviation = number_of(member(value, "seed_std"));
+  out.p = number_of(member(value, "p"));
+  out.p_holm = number_of(member(value, "p_holm"));
+  if (const Value* significant = value.find("significant"); significant && significant->is_bool())
     out.significant = significant->as_bool();
-  out.seeds = integer_of(member(*value, "seeds")).value_or(1);
-  for (const Value& seed : list_of(member(*value, "left_out"))) out.left_out.push_back(seed.as_int());
+  out.seeds = integer_of(member(value, "seeds")).value_or(1);
+  for (const Value& seed : list_of(member(value, "left_out"))) out.left_out.push_back(seed.as_int());
   return out;
 }
 
@@ -146,7 +145,11 @@ ReportRow read_row(const Value& value) {
       if (one.is_number()) metric.values.push_back(one.as_double());
     row.metrics.push_back(std::move(metric));
   }
-  row.comparison = read_comparison(value);
+  if (const Value& comparison = member(value, "comparison"); comparison.is_object())
+    row.comparison = read_comparison(comparison);
+  if (const Value& of_abilities = member(value, "ability_comparisons"); of_abilities.is_object())
+    for (const auto& [name, comparison] : of_abilities.as_object())
+      row.ability_comparisons.emplace(name, read_comparison(comparison));
   return row;
 }
 
@@ -190,6 +193,8 @@ ReportRow row_of_one_run(const Value& value, int64_t seed) {
   for (const char* direction : {"i2t", "t2i"})
     for (const auto& [name, cell] : metrics.at(direction).as_object()) add(fmt::format("{}.{}", direction, name), cell);
   add("mR", metrics.at("mR"));
+  for (const std::string& name : ability_metrics_of(value))
+    if (const auto of = ability_metric_of(value, name)) add(name, Value(*of));
   return row;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,6 +44,8 @@ struct ReportRow {
   std::vector<int64_t> seeds;
   std::vector<ReportMetric> metrics;
   std::optional<ReportComparison> comparison;
+  /// By metric ("relation.group"): of the pairs of abilities (framework/eval/abilities.h), each a family of its own.
+  std::map<std::string, ReportComparison> ability_comparisons;
 
   const ReportMetric* metric(const std::string& name) const;
   /// Strict, own positives, and no identity reranker: what a paper would report.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "framework/cache/file_hashes.h"
+#include "framework/eval/abilities.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/libtorch_version.h"
@@ -140,6 +141,8 @@ Value Identifier::evaluation(const Config& config, PluginHost& plugins, const st
   Value out = Value::object();
   out["training"] = Value(training);
   out["split"] = Value(split);
+  if (const fs::path pairs = abilities_file(config.dataset.root); fs::exists(pairs))
+    out["abilities"] = Value(hashes_.of_path(pairs));
   out["rerank"] = Value::list();
   for (const ComponentConfig& part : config.rerankers) {
     Value entry = Value::object();

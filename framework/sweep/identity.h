@@ -37,7 +37,7 @@ class Identifier {
   Value training(const Config& config, PluginHost& plugins);
 
   /// The same for an evaluation: {"training": hash, "split": "test", "rerank":
-  /// [{"use", parameters, "plugin": hash}]}.
+  /// [{"use", parameters, "plugin": hash}]} and, where the dataset has pairs of abilities, "abilities": hash.
   Value evaluation(const Config& config, PluginHost& plugins, const std::string& training, const std::string& split);
 
  private:

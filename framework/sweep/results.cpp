@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/significance.h"
 #include "framework/io/files.h"
@@ -118,13 +120,15 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
     out["variants"].push_back(std::move(entry));
   }
   out["statistics"] = to_value(params.statistics.options());
+  const auto compared = std::ranges::find_if(params.metrics, can_be_compared);
+  if (compared != params.metrics.end()) out["statistics"]["unit"] = Value(unit_of(*compared));
   out["inputs"] = Value(compare ? results_inputs(plan) : "");
   return out;
 }
 
 std::string results_inputs(const SweepPlan& plan) {
   Hasher hasher;
-  hasher.add(std::string_view("5"));  // the number of this way of making results
+  hasher.add(std::string_view("6"));  // the number of this way of making results
   hasher.add(std::string_view(to_json(compared_part(plan.sweep.resolved), -1)));
   for (const PlannedRun& run : plan.runs) {
     hasher.add(std::string_view(run.name)).add(std::string_view(state_name(run.state)));

@@ -204,9 +204,10 @@ class Reader {
     const std::vector<std::string> names(known.begin(), known.end());
     const std::vector<std::string>& metrics = sweep_.params.metrics;
     for (size_t i = 0; i < metrics.size(); ++i)
-      if (std::find(names.begin(), names.end(), metrics[i]) == names.end())
+      if (!is_metric(metrics[i]))
         add(fmt::format("/metrics/{}", i),
-            fmt::format("is \"{}\", which is no metric{}", metrics[i], did_you_mean(metrics[i], names)));
+            fmt::format("is \"{}\", which is no metric{}{}", metrics[i], did_you_mean(metrics[i], names),
+                        "; those of abilities end in .text, .image or .group, as in \"relation.group\""));
   }
 
   void expand() {

@@ -283,6 +283,11 @@ MeanStd metric_of_line(const Line& line, const std::string& metric) {
 
 std::string figure(double value) { return fmt::format("{:.2f}", value); }
 
+/// What stands where a row has no such figure: of abilities only rows without a reranker have any.
+bool is_dash(const Line& line, const std::string& metric) {
+  return line.row && ability_metric(metric) && !metric_of_line(line, metric).mean;
+}
+
 /// Whether a line's metric is the section's best as far as the table shows it: equal figures are equally good.
 bool is_best(const Section& section, const Line& line, const std::string& metric) {
   const MeanStd own = metric_of_line(line, metric);
@@ -342,19 +347,24 @@ std::vector<std::string> notes_of(const Table& table) {
   std::vector<std::string> notes{
       "Mean ± sample standard deviation over seeds; recalls in percent, ties count against "
       "the model."};
+  if (std::ranges::any_of(table.metrics, [](const std::string& name) { return ability_metric(name).has_value(); }))
+    notes.push_back(
+        "text, image, group: percent of an ability's pairs in which each image prefers its own caption, each caption "
+        "its "
+        "own image, both; guessing gives 25, 25 and 16.67.");
   if (table.single_seed) notes.push_back("A figure without ± is of one seed, which has no deviation.");
   if (table.has_comparisons()) {
     const ComparisonNote& of = table.compared;
     notes.push_back(fmt::format(
-        "Difference in {} from {} on the same seeds: mean, {} paired bootstrap interval over images ({} resamples), "
+        "Difference in {} from {} on the same seeds: mean, {} paired bootstrap interval over {}s ({} resamples), "
         "± deviation over seeds.",
-        of.metric, of.to, percent(table.interval), table.resamples));
+        of.metric, of.to, percent(table.interval), unit_of(of.metric), table.resamples));
     std::string marks;
     for (const double level : mark_levels(table.alpha))
       marks += marks.empty() ? fmt::format("* p <= {:g}", level)
                              : fmt::format(", {} p < {:g}", significance_marks(level / 2, table.alpha), level);
-    notes.push_back(fmt::format("p: two-sided paired randomisation test over images ({} permutations), {}; {}.",
-                                table.permutations, correction_text(table), marks));
+    notes.push_back(fmt::format("p: two-sided paired randomisation test over {}s ({} permutations), {}; {}.",
+                                unit_of(of.metric), table.permutations, correction_text(table), marks));
     for (const std::string& text : of.unequal) notes.push_back(text + ".");
   }
   for (const std::string& text : table.remarks) notes.push_back(text + ".");
@@ -373,7 +383,9 @@ std::string padded(const std::string& text, size_t width, bool right = false) {
   return right ? blanks + text : text + blanks;
 }
 
-std::string plain_figure(const MeanStd& of) {
+std::string plain_figure(const Line& line, const std::string& metric) {
+  if (is_dash(line, metric)) return "-";
+  const MeanStd of = metric_of_line(line, metric);
   if (!of.mean) return "";
   return of.std ? fmt::format("{:.2f} ± {:.2f}", *of.mean, *of.std) : figure(*of.mean);
 }
@@ -405,7 +417,7 @@ std::string terminal_section(const Table& table, const Section& section) {
     const RunCounts& runs = table.runs[line.variant_at];
     std::vector<std::string>& cells = lines.emplace_back(std::vector{one_line(line.variant), runs.seeds()});
     if (line.row) {
-      for (const std::string& metric : table.metrics) cells.push_back(plain_figure(metric_of_line(line, metric)));
+      for (const std::string& metric : table.metrics) cells.push_back(plain_figure(line, metric));
       if (table.has_comparisons()) {
         const Value& comparison = comparison_of(line);
         cells.insert(cells.end(), {plain_difference(table, line), p_text(member(comparison, "p_holm")),
@@ -510,7 +522,7 @@ std::string markdown_section(const Table& table, const Section& section) {
       cells.resize(head.size());
     } else {
       for (const std::string& metric : table.metrics) {
-        const std::string shown = plain_figure(metric_of_line(line, metric));
+        const std::string shown = plain_figure(line, metric);
         cells.push_back(is_best(section, line, metric) ? "**" + shown + "**" : shown);
       }
       if (table.has_comparisons()) {
@@ -552,7 +564,8 @@ struct MetricGroup {
 std::string direction_title(const std::string& metric) {
   if (metric.starts_with("i2t.")) return "Image to text";
   if (metric.starts_with("t2i.")) return "Text to image";
-  return "";
+  const std::optional<AbilityMetric> of_ability = ability_metric(metric);
+  return of_ability ? of_ability->ability : "";
 }
 
 std::vector<MetricGroup> groups_of(const std::vector<std::string>& metrics) {
@@ -573,13 +586,13 @@ std::string latex_head(const Table& table) {
     if (group.title.empty()) {
       for (size_t at = 0; at < group.size; ++at) titles += " &";
     } else {
-      titles += fmt::format(" & \\multicolumn{{{}}}{{c}}{{{}}}", group.size, group.title);
+      titles += fmt::format(" & \\multicolumn{{{}}}{{c}}{{{}}}", group.size, latex_escaped(group.title));
       rules += fmt::format("{}\\cmidrule(lr){{{}-{}}}", rules.empty() ? "    " : " ", column, column + group.size - 1);
     }
     column += group.size;
   }
   for (const std::string& metric : table.metrics)
-    names += " & " + latex_escaped(direction_title(metric).empty() ? metric : metric.substr(4));
+    names += " & " + latex_escaped(direction_title(metric).empty() ? metric : metric.substr(metric.find('.') + 1));
   if (table.has_comparisons()) {
     titles += " &";
     names += fmt::format(" & $\\Delta$ {}", latex_escaped(table.compared.metric));
@@ -605,7 +618,9 @@ std::string latex_section(const Table& table, const Section& section, size_t col
       continue;
     }
     for (const std::string& metric : table.metrics)
-      text += " & " + latex_figure(metric_of_line(line, metric), is_best(section, line, metric));
+      text +=
+          " & " + (is_dash(line, metric) ? std::string("--")
+                                         : latex_figure(metric_of_line(line, metric), is_best(section, line, metric)));
     if (table.has_comparisons()) text += " & " + latex_difference(table, line);
     text += " \\\\\n";
   }
@@ -619,15 +634,16 @@ std::string latex_caption(const Table& table) {
   if (table.has_comparisons()) {
     const ComparisonNote& of = table.compared;
     text += fmt::format(
-        " $\\Delta$: difference in {} from {} on the same seeds, with its {} paired bootstrap interval over images ({} "
+        " $\\Delta$: difference in {} from {} on the same seeds, with its {} paired bootstrap interval over {}s ({} "
         "resamples).",
-        latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), table.resamples);
+        latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), unit_of(of.metric),
+        table.resamples);
     std::string marks;
     for (const double level : mark_levels(table.alpha))
       marks += marks.empty() ? fmt::format(" $^{{*}}\\,p \\le {:g}$", level)
                              : fmt::format(", $^{{{}}}\\,p < {:g}$", significance_marks(level / 2, table.alpha), level);
-    text += fmt::format("{}: two-sided paired randomisation test over images ({} permutations), {}.", marks,
-                        table.permutations, latex_escaped(correction_text(table)));
+    text += fmt::format("{}: two-sided paired randomisation test over {}s ({} permutations), {}.", marks,
+                        unit_of(of.metric), table.permutations, latex_escaped(correction_text(table)));
     for (const std::string& unequal : of.unequal) text += " " + latex_escaped(unequal) + ".";
     for (const std::string& remark : table.remarks) text += " " + latex_escaped(remark) + ".";
   }

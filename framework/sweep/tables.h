@@ -29,11 +29,15 @@ struct TableVariant {
 /// "rows" of each variant in results.json, one list for each variant: for every row that its runs have (told apart by
 /// reranker, tie rule, positives and parameters) {"reranker", "parameters", "transductive", "tie_rule",
 /// "duplicate_aware", "seeds": [1, 2], "metrics": {name: to_value(SeedSummary), ...}, "comparison":
-/// to_value(Comparison) or null}. All of metric_names() are there, in the order `metrics`, then the rest.
+/// to_value(Comparison) or null}. All of metric_names() are there, in the order `metrics`, then the rest; in a row that
+/// scored the pairs of abilities also "<ability>.text", ".image" and ".group", and "ability_comparisons": {metric:
+/// to_value(Comparison)} of each ability's group metric and of those among `metrics`, each a family of its own for
+/// Holm.
 ///
 /// Rows with ranks are compared with the baseline's row on the same line of the table, by the first of `metrics` that
-/// can be compared: the row with the same parameters where the baseline has one, else by place among those left over
-/// (framework/eval/row_lines.h). Holm corrects over the variants compared on a line; each line is a family of its own.
+/// can be compared (by pairs where it is an ability's, which leaves rows without pairs uncompared): the row with the
+/// same parameters where the baseline has one, else by place among those left over (framework/eval/row_lines.h). Holm
+/// corrects over the variants compared on a line; each line is a family of its own.
 ///
 /// @throws InputError where runs were evaluated on other splits (their hashes differ) or a metric is unknown.
 std::vector<Value> variant_rows(std::span<const TableVariant> variants, const std::string& baseline,

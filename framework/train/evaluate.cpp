@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 
+#include "framework/eval/abilities.h"
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/trec.h"
 #include "framework/io/files.h"
@@ -150,6 +152,10 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   set_up_torch(config);
   const Dataset dataset = open_dataset(config, report);
   const Split& split = choose_split(dataset, options.split, config.dataset.root);
+  const std::optional<AbilityPairs> abilities = ability_pairs_of(config.dataset, dataset, split);
+  if (abilities && abilities->left_out > 0)
+    report.line(fmt::format("{} of {} pairs of abilities are left out with their images", abilities->left_out,
+                            abilities->left_out + std::ssize(abilities->pairs)));
   const std::string not_own = is_run ? why_not_own(options, folder, split) : "";
   if (!not_own.empty()) check_scores_path(options, folder, split);
   const FeatureCache cache = open_cache(config, report);
@@ -191,6 +197,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   const std::vector<int64_t> text_ids = text_ids_of(texts);
   input.text_ids = text_ids;
   input.rerankers = std::move(rerankers);
+  if (abilities) input.pairs = abilities->pairs;
   QueryBanks banks;
   if (needs_bank) {
     train.prepare();
@@ -211,7 +218,12 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   }
   if (!options.trec.empty()) write_trec(options.trec, input.i2t, input.t2i, inputs.caption_images(), config.name);
   const std::string weights_hash = weights.empty() ? std::string() : hash_file(weights);
-  const SavedRanks ranks{split.name, split.hash(), weights_hash, inputs.caption_images(), ranked_rows(out.rows)};
+  const SavedRanks ranks{split.name,
+                         split.hash(),
+                         weights_hash,
+                         inputs.caption_images(),
+                         ranked_rows(out.rows),
+                         saved_pairs(input.pairs, out.rows)};
   if (!options.outcomes.empty()) write_atomically(options.outcomes, outcomes_csv(ranks.rows, ranks.caption_image));
 
   Value& record = out.record;
@@ -240,6 +252,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
       seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
   record["features_from_cache"] = inputs.images_are_cached();
   record["rows"] = to_value(out.rows);
+  if (abilities) record["abilities"] = abilities_record(*abilities, out.rows.front().abilities);
   if (!is_run) return out;
   if (!not_own.empty()) {
     report.line(fmt::format("not kept in {}: evaluated with {}, this is not the run's own evaluation",

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "command.h"
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/significance.h"
@@ -192,6 +194,18 @@ TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
     EXPECT_EQ(metric_of(of.at("metrics"), "t2i.meanR"), direction_metrics(row.ranks.t2i).mean_rank);
   }
   EXPECT_EQ(ranks.weights_hash, hash_file(run_folder / "best.safetensors"));
+
+  // The pairs of the synthetic test split are scored, printed, and kept.
+  EXPECT_NE(out.find("guessing gives 25, 25 and 16.67"), std::string::npos) << out;
+  const Value& abilities = record.at("evaluations").at("test").at("abilities");
+  ASSERT_TRUE(ranks.pairs);
+  EXPECT_GT(ranks.pairs->outcomes.size(), 0u);
+  EXPECT_EQ(abilities.at("pairs").as_int(), static_cast<int64_t>(ranks.pairs->outcomes.size()));
+  const Value& first = abilities.at("rows").as_list().at(0);
+  const std::vector<bool> right = ranks.pairs->right(first.at("ability").as_string(), "text");
+  EXPECT_EQ(first.at("pairs").as_int(), std::ssize(right));
+  const double found = static_cast<double>(std::count(right.begin(), right.end(), true));
+  EXPECT_NEAR(first.at("text").as_double(), 100 * found / static_cast<double>(right.size()), 1e-9);
   EXPECT_EQ(read_file(folder_ / "outcomes.csv"), outcomes_csv(ranks.rows, ranks.caption_image));
 
   // The saved matrix gives the same metrics by way of the rerank command.

@@ -382,6 +382,75 @@ TEST_F(ReportTest, TextFromDataIsEscapedEverywhere) {
   EXPECT_GT(count(page, "&lt;/script&gt;"), 5u) << "name, description, caption, overrides, reason, log";
 }
 
+TEST_F(ReportTest, HasNoSectionOfAbilitiesWhereNothingWasEvaluatedOnPairs) {
+  EXPECT_EQ(page_of({write_sweep()}).find("id=\"abilities\""), std::string::npos);
+}
+
+TEST_F(ReportTest, ShowsAbilitiesWithTheirDifferencesAndKinds) {
+  write_sweep();
+  Value results = read_json(folder() / "sweep/results.json");
+  for (const size_t v : {0u, 1u}) {
+    Value& row = results["variants"].as_list()[v]["rows"].as_list()[0];
+    for (const char* name : {"relation.text", "relation.image", "relation.group", "count.group"})
+      row["metrics"][name] = metric(v ? 61.25 : 20.5, {1, 2});
+  }
+  results["variants"].as_list()[1]["rows"].as_list()[0]["ability_comparisons"]["relation.group"] = parse_json(
+      R"({"to": "base", "metric": "relation.group", "difference": 40.75, "low": 30.5, "high": 50.5, "seed_std": 1.5,
+          "seeds": 2, "p": 0.0001, "p_holm": 0.0002, "significant": true})",
+      "comparison");
+  write_text(folder() / "sweep/results.json", to_json(results));
+  Value record = read_json(run_folder("more-s1") / "record.json");
+  record["evaluations"]["test"]["abilities"] = parse_json(
+      R"({"pairs": 750, "left_out": 0, "rows": [{"ability": "relation", "pairs": 750, "group": 61.25, "kinds": [
+          {"kind": "left of / right of", "pairs": 150, "group": 66.5}, {"kind": "in / next to", "pairs": 19,
+           "group": 99.5}]}]})",
+      "abilities");
+  write_text(run_folder("more-s1") / "record.json", to_json(record));
+
+  const std::string page = page_of({folder() / "sweep"});
+  EXPECT_EQ(nesting_fault(page), "");
+  EXPECT_EQ(count(page, "<section id=\"abilities\""), 1u);
+  EXPECT_EQ(count(page, "<a href=\"#abilities\">"), 1u);
+  const std::string section = page.substr(page.find("<section id=\"abilities\""));
+  EXPECT_NE(section.find("relation <span class=\"tag\">750 pairs</span>"), std::string::npos);
+  EXPECT_NE(section.find("<span class=\"best\">61.25</span> <span class=\"deviation\">±0.25</span>"
+                         "<div class=\"deviation\">+40.75<abbr title=\"significant, corrected p &lt; 0.001\">***"),
+            std::string::npos);
+  EXPECT_NE(section.find("<td class=\"number\">+30.50 to +50.50</td>"), std::string::npos);
+  EXPECT_NE(section.find("<th scope=\"row\">left of / right of</th><td>relation</td>"), std::string::npos);
+  EXPECT_NE(section.find(">66.50</td>"), std::string::npos);
+  EXPECT_EQ(section.find("in / next to"), std::string::npos) << "too few pairs for a line";
+}
+
+TEST_F(ReportTest, ComparesRunFoldersPairByPairWithTheFirst) {
+  for (const bool better : {false, true}) {
+    const fs::path run = folder() / (better ? "second" : "first");
+    write_finished_run(run, 1, 2, false);
+    std::vector<AbilityPair> pairs;
+    std::vector<PairOutcome> outcomes;
+    for (int at = 0; at < 10; ++at) {
+      pairs.push_back({std::to_string(at), "relation", "", {0, 1}, {0, 2}});
+      outcomes.push_back({true, better || at == 0});
+    }
+    EvaluationRow row;
+    row.pair_outcomes = outcomes;
+    row.abilities = ability_rows(pairs, outcomes);
+    Value record = read_json(run / "record.json");
+    record["evaluations"]["test"]["rows"].as_list()[0]["abilities"] = abilities_of_row(row.abilities);
+    write_text(run / "record.json", to_json(record));
+    SavedRanks ranks = read_ranks(run / ranks_file_name("test"));
+    ranks.pairs = saved_pairs(pairs, std::vector<EvaluationRow>{row});
+    write_ranks(run / ranks_file_name("test"), ranks);
+  }
+  const std::string page = page_of({folder() / "first", folder() / "second"});
+  EXPECT_EQ(nesting_fault(page), "");
+  EXPECT_TRUE(
+      std::ranges::none_of(written_.missing, [](const std::string& text) { return text.starts_with("no ranks"); }));
+  const std::string section = page.substr(page.find("<section id=\"abilities\""));
+  EXPECT_NE(section.find("100.00</span><div class=\"deviation\">+90.00<abbr"), std::string::npos)
+      << section.substr(0, 3000);
+}
+
 TEST_F(ReportTest, FetchesNothing) {
   const std::string page = page_of({write_sweep()});
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);

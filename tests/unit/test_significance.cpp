@@ -262,6 +262,71 @@ TEST(CompareAll, CorrectsOverTheSystemsThatWereComparedAndLeavesTheBaselineOut) 
   for (const auto& each : compare_all(systems, "nobody", groups_of(1, 60), "mR")) EXPECT_FALSE(each);
 }
 
+SystemPairs on_pairs(const std::string& name, std::vector<bool> right) { return {name, {{1, std::move(right)}}}; }
+
+TEST(ComparePairs, AgreeWithTheSignsThatCanBeCountedByHand) {
+  // Of ten pairs the new system gains six and loses one: |6 - 1| or more in 2 (1 + 7) of the 2^7 exchanges.
+  const std::vector<SystemPairs> systems{on_pairs("new", {1, 1, 1, 1, 1, 1, 0, 1, 1, 0}),
+                                         on_pairs("old", {0, 0, 0, 0, 0, 0, 1, 1, 1, 0})};
+  SignificanceOptions options;
+  options.permutations = 100000;
+  const auto got = compare_all_pairs(systems, "old", "relation.group", options);
+  ASSERT_TRUE(got[0]);
+  EXPECT_FALSE(got[1]);
+  EXPECT_EQ(got[0]->metric, "relation.group");
+  EXPECT_NEAR(got[0]->difference, 50, 1e-12);
+  EXPECT_NEAR(got[0]->p, 16.0 / 128, 0.005);
+  EXPECT_EQ(*got[0]->p_holm, got[0]->p);
+  EXPECT_LT(got[0]->low, 50);
+  EXPECT_GT(got[0]->high, 50);
+}
+
+TEST(ComparePairs, IntervalOfManyPairsIsThatOfTheNormalDistribution) {
+  std::mt19937 random(7);
+  std::vector<bool> own, other;
+  double sum = 0, squares = 0;
+  constexpr size_t count = 900;
+  for (size_t at = 0; at < count; ++at) {
+    own.push_back(random() % 10 < 6);
+    other.push_back(random() % 10 < 4);
+    const double gain = 100.0 * (own.back() - other.back());
+    sum += gain, squares += gain * gain;
+  }
+  const double mean = sum / count, error = std::sqrt((squares / count - mean * mean) / count);
+  const std::vector<SystemPairs> systems{on_pairs("new", own), on_pairs("old", other)};
+  const Comparison got = *compare_all_pairs(systems, "old", "count.text")[0];
+  EXPECT_NEAR(got.difference, mean, 1e-9);
+  EXPECT_NEAR(got.low, mean - 1.96 * error, 0.3);
+  EXPECT_NEAR(got.high, mean + 1.96 * error, 0.3);
+  EXPECT_NEAR(got.p, 1.0 / 10001, 1e-12);
+}
+
+TEST(ComparePairs, AverageOverTheSeedsThatBothHave) {
+  const std::vector<SystemPairs> systems{{"new", {{1, {1, 1, 0, 0}}, {2, {1, 1, 1, 1}}, {3, {0, 0, 0, 0}}}},
+                                         {"old", {{2, {1, 0, 0, 0}}, {1, {0, 0, 0, 0}}}},
+                                         {"none", {}}};
+  const auto got = compare_all_pairs(systems, "old", "relation.image");
+  EXPECT_NEAR(got[0]->difference, (50 + 75) / 2.0, 1e-12);
+  EXPECT_NEAR(*got[0]->seed_std, 25 / std::sqrt(2), 1e-12);
+  EXPECT_EQ(got[0]->seeds, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(got[0]->left_out, (std::vector<int64_t>{3}));
+  EXPECT_FALSE(got[2]);
+}
+
+TEST(ComparePairs, RefuseSystemsOnOtherNumbersOfPairs) {
+  const std::vector<SystemPairs> systems{on_pairs("new", {1, 0}), on_pairs("old", {1, 0, 1})};
+  EXPECT_THROW(compare_all_pairs(systems, "old", "relation.group"), ShapeError);
+}
+
+TEST(Metrics, OfAbilitiesAreComparedByPairsAndAreBetterWhenHigher) {
+  for (const char* name : {"relation.group", "count.text", "mR", "i2t.medR"}) EXPECT_TRUE(is_metric(name)) << name;
+  for (const char* name : {"relation.best", "i2t.group", "relation", "R@1"}) EXPECT_FALSE(is_metric(name)) << name;
+  EXPECT_TRUE(can_be_compared("relation.group"));
+  EXPECT_TRUE(higher_is_better("relation.group"));
+  EXPECT_EQ(unit_of("relation.group"), "pair");
+  EXPECT_EQ(unit_of("mR"), "image");
+}
+
 class RanksFile : public ::testing::Test {
  protected:
   testing::TemporaryFolder folder_;
@@ -291,6 +356,42 @@ TEST_F(RanksFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(got.find("cross.modal")->row, 12);
   EXPECT_EQ(got.find("csls"), nullptr);
   EXPECT_TRUE(SafetensorsFile(file_).tensors().contains("3.identity.t2i"));
+}
+
+TEST_F(RanksFile, KeepsTheOutcomesOfPairs) {
+  write_ranks(file_, ranks_);
+  EXPECT_FALSE(read_ranks(file_).pairs);
+  ranks_.pairs = SavedPairs{"pa1r5", {"relation", "count", "relation"}, {{true, true}, {false, true}, {true, false}}};
+  write_ranks(file_, ranks_);
+  const SavedRanks got = read_ranks(file_);
+  ASSERT_TRUE(got.pairs);
+  EXPECT_EQ(got.pairs->hash, "pa1r5");
+  EXPECT_EQ(got.pairs->abilities, ranks_.pairs->abilities);
+  EXPECT_EQ(got.pairs->outcomes, ranks_.pairs->outcomes);
+  EXPECT_EQ(got.pairs->right("relation", "text"), (std::vector<bool>{true, true}));
+  EXPECT_EQ(got.pairs->right("relation", "group"), (std::vector<bool>{true, false}));
+  EXPECT_TRUE(got.pairs->right("attribute", "group").empty());
+  EXPECT_EQ(got.rows.size(), 3u);
+}
+
+TEST_F(RanksFile, OfOtherPairsThanTheEvaluationsAreFoundOut) {
+  const TwoWayRanks found{{1, 1}, {1, 1, 1}};
+  EvaluationRow plain;
+  plain.reranker = "none";
+  plain.ranks = found;
+  plain.metrics = {direction_metrics(found.i2t), direction_metrics(found.t2i)};
+  const std::vector<AbilityPair> pairs{{"a", "relation", "", {0, 1}, {0, 2}}};
+  plain.pair_outcomes = {{true, false}};
+  plain.abilities = ability_rows(pairs, plain.pair_outcomes);
+  const std::vector<EvaluationRow> rows{plain};
+  ranks_.rows = ranked_rows(rows);
+  ranks_.pairs = saved_pairs(pairs, rows);
+  EXPECT_EQ(why_not_of(ranks_, to_value(rows), "w8"), "");
+  ranks_.pairs->outcomes[0].image = true;
+  EXPECT_NE(why_not_of(ranks_, to_value(rows), "w8").find("another relation.image"), std::string::npos);
+  ranks_.pairs.reset();
+  EXPECT_NE(why_not_of(ranks_, to_value(rows), "w8").find("lack the pairs"), std::string::npos);
+  EXPECT_FALSE(saved_pairs(pairs, std::vector<EvaluationRow>(1)));
 }
 
 TEST_F(RanksFile, OfAnotherKindIsRefusedByName) {

@@ -112,6 +112,15 @@ TEST_F(SweepFileTest, EverythingWrongIsToldAtOnceWithItsPlaceAndASuggestion) {
   EXPECT_NE(fault(R"({"name": "s", "base": "base.json"})", {"jobs=-1"}).find("--set-sweep: /jobs"), std::string::npos);
 }
 
+TEST_F(SweepFileTest, MetricsOfAbilitiesAreKnownByTheirForm) {
+  file("{}", "base.json");
+  const Sweep sweep = read(R"({"name": "s", "base": "base.json", "metrics": ["relation.group", "count.text", "mR"]})");
+  EXPECT_EQ(sweep.params.metrics.front(), "relation.group");
+  const std::string text = fault(R"({"name": "s", "base": "base.json", "metrics": ["relation.grup"]})");
+  EXPECT_NE(text.find("/metrics/0: is \"relation.grup\", which is no metric"), std::string::npos) << text;
+  EXPECT_NE(text.find("end in .text, .image or .group"), std::string::npos) << text;
+}
+
 TEST(ShippedSweeps, NameConfigsThatExistAndBaselinesThatTheyHave) {
   std::vector<std::string> seen;
   for (const auto& entry : fs::directory_iterator(configs + "/sweeps")) {
@@ -204,6 +213,47 @@ TEST_F(IdentityTest, DataCountsByItsContent) {
   EXPECT_EQ(identity(other), before);
   write_text(moved / "detections" / (images[0].stem().string() + ".json"), "[]");
   EXPECT_EQ(differences({}, other), "/data/detections\n");
+}
+
+TEST_F(IdentityTest, PairsOfAbilitiesCountInTheEvaluationAlone) {
+  const fs::path file = folder_.path() / "data" / "abilities.json";
+  const auto pairs_of = [&](const char* ability) {
+    write_text(file,
+               std::string(R"({"orbweaver_abilities": 1, "groups": {"test": [{"ability": ")") + ability + "\"}]}}");
+  };
+  pairs_of("relation");
+  const SweepPlan before = plan();
+  pairs_of("attribute");
+  const SweepPlan after = plan();
+  EXPECT_EQ(before.runs[0].training_hash, after.runs[0].training_hash);
+  EXPECT_NE(before.runs[0].evaluation_hash, after.runs[0].evaluation_hash);
+  fs::remove(file);
+  EXPECT_NE(plan().runs[0].evaluation_hash, before.runs[0].evaluation_hash);
+}
+
+TEST_F(IdentityTest, AMetricOfAnAbilityThatTheDatasetHasNoPairsOfIsRefusedBeforeAnythingIsTrained) {
+  const fs::path file = folder_.path() / "data" / "abilities.json", sweep = folder_.path() / "sweep.json";
+  write_text(sweep, R"({"name": "s", "base": ")" + configs +
+                        R"(/methods/demo.json", "seeds": [1], "metrics": ["mR", "relation.group"]})");
+  const auto fault = [&](const std::string& groups) {
+    fs::remove(file);
+    if (!groups.empty()) write_text(file, R"({"orbweaver_abilities": 1, "groups": {)" + groups + "}}");
+    try {
+      plan();
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(fault(R"("test": [{"ability": "count"}, {"ability": "relation"}])"), "");
+  std::string text = fault(R"("test": [{"ability": "count"}], "train": [{"ability": "relation"}])");
+  EXPECT_NE(text.find("sweep.json: /metrics/1: \"relation.group\": "), std::string::npos) << text;
+  EXPECT_NE(text.find("has no pairs of \"relation\" in the test split, but of count"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+  text = fault(R"("test": [])");
+  EXPECT_NE(text.find("abilities.json has no pairs of the test split"), std::string::npos) << text;
+  text = fault("");
+  EXPECT_NE(text.find("abilities.json does not exist"), std::string::npos) << text;
 }
 
 TEST_F(IdentityTest, APluginCountsByItsBinary) {

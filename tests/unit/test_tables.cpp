@@ -339,6 +339,104 @@ TEST(VariantRows, OfARunWithoutRanksCountInTheMeanAlone) {
   EXPECT_EQ(row.at("comparison").at("left_out"), Value(Value::List{2}));
 }
 
+/// The pairs of a small benchmark: four of relation, one of count.
+const std::vector<AbilityPair> five_pairs{{"0", "relation", "a", {0, 1}, {0, 1}},
+                                          {"1", "relation", "a", {0, 1}, {0, 1}},
+                                          {"2", "relation", "b", {0, 1}, {0, 1}},
+                                          {"3", "relation", "b", {0, 1}, {0, 1}},
+                                          {"4", "count", "c", {2, 3}, {2, 3}}};
+
+/// A run that also has the first `right` of those pairs right, and of the others the text.
+TableRun run_with_pairs(int64_t seed, size_t found, size_t right) {
+  TwoWayRanks ranks{std::vector<int64_t>(4, 2), std::vector<int64_t>(4, 2)};
+  for (size_t at = 0; at < found; ++at) ranks.i2t[at] = ranks.t2i[at] = 1;
+  EvaluationRow plain;
+  plain.reranker = "none";
+  plain.metrics = {direction_metrics(ranks.i2t), direction_metrics(ranks.t2i)};
+  plain.ranks = ranks;
+  EvaluationRow reranked = plain;
+  reranked.reranker = "multivariate";
+  reranked.parameters["k"] = 25;
+  for (size_t at = 0; at < five_pairs.size(); ++at) plain.pair_outcomes.push_back({true, at < right});
+  plain.abilities = ability_rows(five_pairs, plain.pair_outcomes);
+  const std::vector<EvaluationRow> rows{plain, reranked};
+  return {seed, to_value(rows),
+          SavedRanks{"test", "hash", "", {0, 1, 2, 3}, ranked_rows(rows), saved_pairs(five_pairs, rows)}};
+}
+
+/// results.json of a sweep that names metrics of abilities.
+Value ability_results() {
+  const std::vector<TableVariant> variants{{"new", {run_with_pairs(1, 2, 4), run_with_pairs(2, 2, 3)}},
+                                           {"old", {run_with_pairs(1, 2, 1), run_with_pairs(2, 3, 1)}}};
+  const std::vector<std::string> metrics{"relation.group", "relation.text", "mR"};
+  const std::vector<Value> rows = variant_rows(variants, "old", metrics);
+  Value value = Value::object();
+  value["name"] = "pairs";
+  value["split"] = "test";
+  value["baseline"] = "old";
+  value["metrics"] = Value::list();
+  for (const std::string& name : metrics) value["metrics"].push_back(name);
+  value["variants"] = Value::list();
+  for (size_t at = 0; at < variants.size(); ++at) {
+    Value entry = Value::object();
+    entry["name"] = variants[at].name;
+    entry["runs"] = parse_json(R"([{"seed": 1, "status": "finished"}, {"seed": 2, "status": "finished"}])", "");
+    entry["rows"] = rows[at];
+    value["variants"].push_back(entry);
+  }
+  value["statistics"] = to_value(SignificanceOptions{});
+  return value;
+}
+
+TEST(VariantRows, CompareAbilitiesByPairsAndOnlyInTheRowThatHasThem) {
+  const Value results = ability_results();
+  const Value::List& rows = results.at("variants").as_list()[0].at("rows").as_list();
+  const Value& plain = rows.at(0);
+  EXPECT_EQ(plain.at("metrics").as_object()[0].first, "relation.group");
+  EXPECT_EQ(plain.at("metrics").at("relation.group").at("mean").as_double(), 87.5);  // 4/4 and 3/4
+  EXPECT_EQ(plain.at("metrics").at("relation.text").at("mean").as_double(), 100);
+  EXPECT_EQ(plain.at("metrics").at("count.image").at("mean").as_double(), 0);
+  EXPECT_EQ(plain.at("comparison").at("metric").as_string(), "relation.group");
+  EXPECT_EQ(plain.at("comparison").at("difference").as_double(), 62.5);
+  const Value& of_abilities = plain.at("ability_comparisons");
+  ASSERT_EQ(of_abilities.as_object().size(), 3u);  // both groups, and the chosen text
+  EXPECT_EQ(of_abilities.at("relation.group"), plain.at("comparison"));
+  EXPECT_EQ(of_abilities.at("count.group").at("difference").as_double(), 0);
+  EXPECT_EQ(of_abilities.at("relation.text").at("p").as_double(), 1);
+  const Value& reranked = rows.at(1);
+  EXPECT_EQ(reranked.at("metrics").find("relation.group"), nullptr);
+  EXPECT_TRUE(reranked.at("comparison").is_null());
+  EXPECT_EQ(reranked.find("ability_comparisons"), nullptr);
+  EXPECT_EQ(results.at("variants").as_list()[1].at("rows").as_list()[0].find("ability_comparisons"), nullptr);
+}
+
+TEST(VariantRows, RefuseRunsOnOtherPairs) {
+  TableRun other = run_with_pairs(2, 2, 2);
+  other.ranks->pairs->hash = "another";
+  const std::vector<TableVariant> variants{{"new", {run_with_pairs(1, 2, 2)}}, {"old", {other}}};
+  EXPECT_THROW(variant_rows(variants, "old", {}), InputError);
+}
+
+TEST(Leaderboard, ShowsAbilitiesInPercentAndADashInOtherRows) {
+  const std::string text = format_leaderboard(ability_results());
+  EXPECT_NE(text.find("new      2       87.50 ± 17.68  100.00 ± 0.00  "), std::string::npos) << text;
+  EXPECT_NE(text.find("relation.group less old [95%]"), std::string::npos) << text;
+  const size_t reranked = text.find("multivariate {\"k\": 25}\n");
+  ASSERT_NE(reranked, std::string::npos) << text;
+  EXPECT_NE(text.find(" -  ", reranked), std::string::npos) << text;
+  EXPECT_NE(text.find("paired bootstrap interval over pairs ("), std::string::npos) << text;
+  EXPECT_NE(text.find("randomisation test over pairs ("), std::string::npos) << text;
+  EXPECT_NE(text.find("guessing gives 25, 25 and 16.67."), std::string::npos) << text;
+  EXPECT_EQ(format_leaderboard(results()).find("guessing"), std::string::npos);
+
+  const std::string latex = table_latex(ability_results());
+  EXPECT_NE(latex.find("    & & \\multicolumn{2}{c}{relation} & & \\\\\n"), std::string::npos) << latex;
+  EXPECT_NE(latex.find("Variant & Seeds & group & text & mR & $\\Delta$ relation.group"), std::string::npos) << latex;
+  EXPECT_NE(latex.find("new & 2 & -- & -- & $"), std::string::npos) << latex;
+  EXPECT_NE(table_markdown(ability_results()).find("| new | 2 | - | - | "), std::string::npos)
+      << table_markdown(ability_results());
+}
+
 /// A run folder whose outcome, record and ranks are of one evaluation.
 class RunsRanks : public ::testing::Test {
  protected:
