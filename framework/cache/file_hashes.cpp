@@ -71,14 +71,22 @@ void list_files(const fs::path& folder, const std::string& prefix, std::set<fs::
   }
 }
 
-/// Of the files beside `file` those with its stem, and those of companion_names().
+/// Endings of what loaders look for beside weights: networks, names of classes, sizes. Others (a copy, a checksum, a
+/// download that goes on) come and go without meaning anything.
+bool is_read_beside(const fs::path& file) {
+  static const std::set<std::string> endings{".cfg", ".prototxt", ".pbtxt", ".xml", ".names", ".json", ".yaml", ".txt"};
+  return endings.contains(file.extension().string());
+}
+
+/// Of the files beside `file` those with its stem that is_read_beside(), and those of companion_names().
 Labelled companions_of(const fs::path& file) {
   const fs::path folder = folder_of(file);
   const std::string own = file.filename().string(), stem = file.stem().string() + ".";
   Labelled found;
   std::error_code error;  // a folder that cannot be listed has none
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (const std::string name = at->path().filename().string(); name != own && name.starts_with(stem))
+    if (const std::string name = at->path().filename().string();
+        name != own && name.starts_with(stem) && is_read_beside(at->path()))
       found.emplace_back(name, at->path());
   for (const std::string& name : companion_names())
     if (name != own && !name.starts_with(stem)) found.emplace_back(name, folder / name);
@@ -186,8 +194,6 @@ ContentHashes::Record& ContentHashes::record_of(const fs::path& file) {
                                                        : records_ / (hash_text(folder).substr(0, 16) + ".hashes"));
   return *record;
 }
-
-std::string ContentHashes::of_file(const fs::path& file) { return of_files({file})[0]; }
 
 std::vector<std::string> ContentHashes::of_files(const std::vector<fs::path>& given) {
   std::vector<fs::path> files;

@@ -37,9 +37,8 @@ class ContentHashes {
   /// Where a cache has its records. Empty without a cache.
   static std::filesystem::path records_in(const std::filesystem::path& cache);
 
-  /// Of one file's content. @throws InputError naming a file that cannot be read.
-  std::string of_file(const std::filesystem::path& file);
-  /// Of each, in their order; an empty path gives an empty hash.
+  /// Of each file's content, in their order; an empty path gives an empty hash. @throws InputError naming a file that
+  /// cannot be read.
   std::vector<std::string> of_files(const std::vector<std::filesystem::path>& files);
 
   /// One hash of many files, each under a label that stands for its place: labels and contents count, paths do not.
@@ -48,10 +47,10 @@ class ContentHashes {
 
   /// What counts of a path that a component was given, wherever it lies:
   ///   - of a file its name, its content, and names and contents of the files beside it that a component may read
-  ///     unasked: those with its stem ("yolo.cfg" and "yolo.names" beside "yolo.weights") and those of
-  ///     companion_names();
+  ///     unasked: those with its stem and an ending of networks, names and sizes ("yolo.cfg" and "yolo.names" beside
+  ///     "yolo.weights"; .prototxt, .pbtxt, .xml, .json, .yaml, .txt) and those of companion_names();
   ///   - of a folder names and contents of all files below it (links are followed);
-  ///   - of what is not there, its name.
+  ///   - of what is not there, its name, and what lies beside that place.
   /// A component that reads anything else takes it as a parameter.
   std::string of_path(const std::filesystem::path& path);
 

@@ -56,7 +56,6 @@ FileLock::State FileLock::try_take() {
     close(descriptor);
     if (error == 0) continue;
     if (error == EWOULDBLOCK || error == EACCES) return State::held;
-    unlink(file_.c_str());  // without locks it means nothing to anybody
     reason_ = fmt::format("cannot be locked: {}; it needs a file system with locks", std::strerror(error));
     return State::unavailable;
   }

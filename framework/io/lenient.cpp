@@ -34,8 +34,9 @@ std::optional<int64_t> integer_of(const Value& value) {
 }
 
 Value read_json_or_null(const std::filesystem::path& file) {
+  std::error_code error;  // a stale handle, or a folder that may not be entered
   try {
-    return std::filesystem::exists(file) ? read_json(file) : Value();
+    return std::filesystem::exists(file, error) ? read_json(file) : Value();
   } catch (const Error&) {
     return {};
   }

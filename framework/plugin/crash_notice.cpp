@@ -11,6 +11,8 @@ namespace {
 
 constexpr int signals[]{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
+constexpr size_t stack_size = 64 * 1024;
+
 // What the handler may read: written before it is installed.
 struct sigaction before[std::size(signals)];
 const char* opening = nullptr;
@@ -42,12 +44,19 @@ CrashNotice::CrashNotice(const std::filesystem::path& file) : opening_(file.stri
   thread = gettid();
   struct sigaction action {};
   action.sa_handler = handle;
+  action.sa_flags = SA_ONSTACK;  // the fault may be that the stack is full
+  stack_.resize(stack_size);
+  stack_t stack{};
+  stack.ss_sp = stack_.data();
+  stack.ss_size = stack_.size();
+  sigaltstack(&stack, &stack_before_);
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &action, &before[i]);
 }
 
 CrashNotice::~CrashNotice() {
   for (size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before[i], nullptr);
+  sigaltstack(&stack_before_, nullptr);
 }
 
 }  // namespace orbweaver

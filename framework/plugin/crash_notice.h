@@ -1,8 +1,11 @@
 // What is said when foreign code takes the process with it.
 #pragma once
 
+#include <signal.h>
+
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace orbweaver {
 
@@ -18,6 +21,8 @@ class CrashNotice {
 
  private:
   std::string opening_;
+  std::vector<char> stack_;
+  stack_t stack_before_{};
 };
 
 }  // namespace orbweaver

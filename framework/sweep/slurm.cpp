@@ -179,8 +179,8 @@ class Watch {
     if (!queue) return std::nullopt;
     Tasks tasks;
     for (SlurmTask& task : *queue) tasks.insert_or_assign({task.array, task.index}, std::move(task));
+    add_accounting(tasks, arrays);  // first: what it knows to have failed is not of the rest that was cancelled
     for (const std::string& name : arrays) spread_rest(tasks, name);
-    add_accounting(tasks, arrays);
     return tasks;
   }
 

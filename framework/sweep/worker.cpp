@@ -86,10 +86,11 @@ class Worker {
 
  private:
   bool work() {
-    check_identity();
+    const Changes now = changes();
+    refuse(now.training);
+    refuse(now.evaluation);
     const bool trained_before = folder_.trained(outcome_.training);
-    if (!trained_before && !adopt() && !train_it()) return false;
-    if (!trained_before) check_identity();
+    if (!trained_before && !adopt() && !train_as_planned()) return false;
     write_config();
     std::vector<EvaluationRow> rows = evaluate_it();
     outcome_.rows = to_value(rows);
@@ -104,9 +105,14 @@ class Worker {
     return true;
   }
 
+  /// What is no longer as it was planned, each "" where nothing is.
+  struct Changes {
+    std::string training, evaluation;
+  };
+
   /// The identity is the plan's; while a run waits or trains, the plugins, weights and data under it can change, and
   /// what comes out must not be recorded as what was planned.
-  void check_identity() const {
+  Changes changes() const {
     ConfigSource source;
     source.value = job_.at("config");
     source.file = folder_.job().string();
@@ -114,17 +120,35 @@ class Worker {
     host.search_paths = plugin_search_paths(source);
     PluginHost plugins(host);
     const Config config = resolve_config(source, plugins);
-    ContentHashes hashes(job_.at("hashes").as_string());
+    ContentHashes hashes(job_.at("hashes").as_string(), static_cast<int>(config.train.workers));
     Identifier identifier(hashes);
-    const Value training = identifier.training(config, plugins);
-    const std::vector<std::string> changes = value_differences(job_.at("training"), training);
-    if (!changes.empty())
-      throw InputError(
-          fmt::format("{}: {} since the sweep was planned; run the sweep again", folder_.path().string(), changes[0]));
+    Changes out;
+    const std::vector<std::string> lines = value_differences(job_.at("training"), identifier.training(config, plugins));
+    if (!lines.empty()) out.training = lines[0];
     if (hash_value(identifier.evaluation(config, plugins, outcome_.training, split_)) != outcome_.evaluation)
+      out.evaluation = "a reranker's plugin or files, or the dataset's abilities.json, changed";
+    return out;
+  }
+
+  void refuse(const std::string& change) const {
+    if (!change.empty())
       throw InputError(
-          fmt::format("{}: a reranker's plugin or files changed since the sweep was planned; run the sweep again",
-                      folder_.path().string()));
+          fmt::format("{}: {} since the sweep was planned; run the sweep again", folder_.path().string(), change));
+  }
+
+  /// @return false when told to stop. What was trained while its plugins, weights or data changed is nobody's: it loses
+  /// its identity, so that nothing is made of it even where they are put back.
+  bool train_as_planned() {
+    const bool finished = train_it();
+    const Changes now = changes();
+    if (!now.training.empty()) {
+      Value parts = job_.at("training");
+      parts["changed_meanwhile"] = Value(now.training);
+      write_identity(parts);
+    }
+    refuse(now.training);
+    if (finished) refuse(now.evaluation);
+    return finished;
   }
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -163,9 +187,9 @@ class Worker {
     clear();
     outcome_.seconds = 0;
     outcome_.trained_as.clear();
-    write_identity();
+    write_identity(job_.at("training"));
   }
-  void write_identity() const { write_atomically(folder_.identity(), to_json(job_.at("training")) + "\n"); }
+  void write_identity(const Value& parts) const { write_atomically(folder_.identity(), to_json(parts) + "\n"); }
 
   /// Takes over another run's files where that has the same training. @return
   /// whether it did; where that is gone since the sweep was planned, this run
@@ -186,7 +210,7 @@ class Worker {
                        name == "identity.json" || name == "config.json" || name.starts_with(".");
       if (!own && entry.is_regular_file()) fs::copy_file(entry.path(), folder_.path() / name);
     }
-    write_identity();
+    write_identity(job_.at("training"));
     outcome_.trained_as = job_.at("adopt_name").as_string();
     report_.line(fmt::format("shares the training of {}", outcome_.trained_as));
     return true;
@@ -230,7 +254,7 @@ class Worker {
     const bool saved = evaluation && evaluation->at("protocol").at("weights") == record.at("weights") &&
                        fs::exists(folder_.scores(split_));
     if (saved)
-      if (auto rows = rows_from_scores(record)) return std::move(*rows);
+      if (auto rows = rows_from_scores(record, evaluation->at("rows"))) return std::move(*rows);
     EvalOptions options;
     options.config_or_run = folder_.path();
     options.split = split_;
@@ -239,8 +263,9 @@ class Worker {
   }
 
   /// The rows of the job's rerankers from the scores that an evaluation saved,
-  /// or nothing where one of them needs more than these.
-  std::optional<std::vector<EvaluationRow>> rows_from_scores(Value record) const {
+  /// or nothing where one of them needs more than these or they are not those of
+  /// the evaluation that `known` is the rows of.
+  std::optional<std::vector<EvaluationRow>> rows_from_scores(Value record, const Value& known) const {
     const LoadedConfig loaded = load_config(folder_.path(), {});
     EvaluationInput input;
     for (const ComponentConfig& part : loaded.config.rerankers) {
@@ -268,12 +293,23 @@ class Worker {
     const std::vector<int64_t> text_ids = text_ids_of(texts);
     input.caption_image = caption_image;
     input.text_ids = text_ids;
-    report_.line(fmt::format("evaluated from {}", folder_.scores(split_).filename().string()));
+    const std::optional<AbilityPairs> abilities = ability_pairs_of(loaded.config.dataset, dataset, split);
+    if (abilities) input.pairs = abilities->pairs;
     std::vector<EvaluationRow> rows = evaluate(input);
+    const std::string name = folder_.scores(split_).filename().string();
+    if (!give_plain_row(*rows.front().ranks, known)) {
+      report_.line(fmt::format("{} gives other metrics than the evaluation that is kept; evaluated anew", name));
+      return {};
+    }
+    report_.line(fmt::format("evaluated from {}", name));
 
     write_ranks(folder_.path() / ranks_file_name(split_),
-                {split_, split.hash(), record.at("weights").as_string(), caption_image, ranked_rows(rows)});
-    record["evaluations"][split_]["rows"] = to_value(rows);
+                {split_, split.hash(), record.at("weights").as_string(), caption_image, ranked_rows(rows),
+                 saved_pairs(input.pairs, rows)});
+    Value& evaluation = record["evaluations"][split_];
+    evaluation["rows"] = to_value(rows);
+    evaluation.erase("abilities");
+    if (abilities) evaluation["abilities"] = abilities_record(*abilities, rows.front().abilities);
     write_atomically(run_.record(), to_json(record) + "\n");
     return rows;
   }

@@ -20,7 +20,8 @@ namespace orbweaver {
 /// "hashes": folder of the ContentHashes' records}.
 ///
 /// @return false when it was told to stop, after saving.
-/// @throws what stopped it, after leaving an outcome that says so; InputError where the folder holds something that is
+/// @throws what stopped it, after leaving an outcome that says so (but where it waited for the folder's lock in vain);
+///         InputError where the folder holds something that is
 ///         no run of a sweep, or where plugins, weights or data are no longer those of the job's identity.
 bool run_sweep_job(const std::filesystem::path& job_file, const std::string& token, const RunReport& report);
 

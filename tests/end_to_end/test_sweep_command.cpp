@@ -282,6 +282,31 @@ TEST_F(SweepCommand, ARunWhoseDataChangedSinceItWasPlannedIsNotRecorded) {
   EXPECT_EQ(read_file(out / "runs" / "plain-s1" / "best.safetensors"), weights) << "the training of before is kept";
 }
 
+TEST_F(SweepCommand, WhatWasTrainedWhileItsDataChangedIsNeverUsed) {
+  const fs::path data = folder_ / "data", out = folder_ / "out", run = out / "runs" / "plain-s1";
+  fs::copy(shared_ / "data", data, fs::copy_options::recursive);
+  const fs::path file = sweep_file(R"({"name": "plain"})");
+  std::string text = read_file(file);
+  text.replace(text.find((shared_ / "data").string()), (shared_ / "data").string().size(), data.string());
+  write_text(file, text);
+  const std::vector<std::string> arguments{"sweep", file.string(), "--out", out.string(), "--only", "plain-s1"};
+  const std::string captions = read_file(data / "train_caps.txt");
+
+  Command command(arguments, folder_);
+  ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+  std::string other = captions;
+  write_text(data / "train_caps.txt", other.insert(other.find('\n'), " indeed"));
+  EXPECT_NE(command.wait(), 0) << command.err();
+  EXPECT_NE(command.err().find("since the sweep was planned"), std::string::npos) << command.err();
+
+  write_text(data / "train_caps.txt", captions);
+  std::vector<std::string> again = arguments;
+  again.insert(again.end(), {"--retry-failed", "--dry-run"});
+  Command plan(again, folder_);
+  ASSERT_EQ(plan.wait(), 0) << plan.err();
+  EXPECT_NE(plan.out().find("trained again: /changed_meanwhile"), std::string::npos) << plan.out();
+}
+
 TEST_F(SweepCommand, InterruptSavesTheRunsAndTheSameCommandGoesOn) {
   const fs::path out = folder_ / "out";
   const std::vector<std::string> arguments{

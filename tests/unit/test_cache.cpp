@@ -558,7 +558,7 @@ TEST_F(Cache, HashesOfFilesAreRememberedWhileTheFilesStayAsTheyAre) {
   write_text(a, "bbbb");
   fs::last_write_time(a, time);
   EXPECT_EQ(hash()[0], hash_text("bbbb"));
-  EXPECT_THROW(ContentHashes({}).of_file(temporary_.path() / "missing"), InputError);
+  EXPECT_THROW(ContentHashes({}).of_files({temporary_.path() / "missing"}), InputError);
 }
 
 TEST_F(Cache, APathCountsByNameContentAndWhatAComponentReadsBesideIt) {
@@ -569,6 +569,8 @@ TEST_F(Cache, APathCountsByNameContentAndWhatAComponentReadsBesideIt) {
     write_text(place / "config.json", "3");
     write_text(place / "net2.weights", place.string());  // no companion
     write_text(place / "notes.txt", place.string());
+    write_text(place / "net.weights.part", place.string());
+    write_text(place / "net.md5", place.string());
   }
   const auto hash = [](const fs::path& path) { return ContentHashes({}).of_path(path); };
   const std::string before = hash(here / "net.weights");
