@@ -261,7 +261,7 @@ std::optional<AbilityPairs> ability_pairs_of(const DatasetParams& params, const 
   const fs::path file = abilities_file(params.root);
   if (!fs::exists(file)) return {};
   AbilityPairs pairs = read_ability_pairs(file, split, left_out_of(params, dataset, split));
-  if (pairs.pairs.empty()) return {};
+  if (pairs.pairs.empty() && pairs.left_out == 0) return {};
   return pairs;
 }
 

@@ -62,7 +62,7 @@ AbilityPairs read_ability_pairs(const std::filesystem::path& file, const Split& 
                                 const std::set<std::string>& left_out = {});
 
 /// The same of a dataset's split; nothing where the dataset's folder has no abilities.json, or that no pair of the
-/// split.
+/// split. All may have been left out.
 std::optional<AbilityPairs> ability_pairs_of(const DatasetParams& params, const Dataset& dataset, const Split& split);
 
 /// What a method makes of a pair; higher is more similar. A method that scores both directions alike has the same
