@@ -252,6 +252,13 @@ std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_v
   return "";
 }
 
+bool give_plain_row(const TwoWayRanks& ranks, const Value& rows) {
+  const auto plain = std::ranges::find_if(rows.as_list(), [](const Value& row) {
+    return has_ranks(row) && row.at("reranker").as_string() == "none";
+  });
+  return plain != rows.as_list().end() && gives(ranks, plain->at("metrics"));
+}
+
 std::string outcomes_csv(std::span<const RankedRow> rows, std::span<const int64_t> caption_image) {
   std::string csv = "row,reranker,direction,query,image,rank,hit@1,hit@5,hit@10\n";
   for (const RankedRow& row : rows) {

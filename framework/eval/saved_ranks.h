@@ -69,6 +69,10 @@ SavedRanks read_ranks(const std::filesystem::path& file);
 /// @param weights_hash  empty: unknown, not compared
 std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_view weights_hash);
 
+/// Whether ranks without a reranker, strict and with own positives, give the metrics of that row of an evaluation
+/// (to_value of its rows) again: what scores must do before they count as those of the evaluation.
+bool give_plain_row(const TwoWayRanks& ranks, const Value& rows);
+
 /// Columns row, reranker, direction, query, image, rank, hit@1, hit@5, hit@10, with a header. A line for each query of
 /// each row: direction i2t with the image's number as query, or t2i with the caption's; `image` is the query's image,
 /// the unit of the comparisons in framework/eval/significance.h. Numbers are places in the split, from 0.
