@@ -2,7 +2,7 @@
 // true of it and false of the other: how often a method tells the two apart, ability by ability. Recall over a gallery
 // hides that, as most items of a gallery differ in everything.
 //
-// Scores of a pair as in Winoground (Thrush et al., CVPR 2022, Eq. 1-3), with images I0, I1 and captions C0, C1:
+// Scores of a pair as in Winoground (Thrush et al., CVPR 2022), with images I0, I1 and captions C0, C1:
 //   text    s(C0, I0) > s(C1, I0) and s(C1, I1) > s(C0, I1)   each image prefers its own caption
 //   image   s(C0, I0) > s(C0, I1) and s(C1, I1) > s(C1, I0)   each caption prefers its own image
 //   group   both
