@@ -336,7 +336,8 @@ Value abilities_record(const AbilityPairs& pairs, std::span<const AbilityRow> ro
   for (const AbilityRow& row : rows) {
     Value entry = Value::object();
     entry[row.kind.empty() ? "ability" : "kind"] = Value(row.kind.empty() ? row.ability : row.kind);
-    for (const auto& [key, value] : figures_of(row).as_object()) entry[key] = value;
+    const Value figures = figures_of(row);
+    for (const auto& [key, value] : figures.as_object()) entry[key] = value;
     if (row.recalls) entry["metrics"] = to_value(*row.recalls);
     if (row.kind.empty()) {
       entry["kinds"] = Value::list();
