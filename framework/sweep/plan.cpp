@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "framework/cache/file_hashes.h"
 #include "framework/config/config.h"
 #include "framework/data/dataset.h"
+#include "framework/eval/abilities.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/model/cached_parts.h"
@@ -142,6 +144,30 @@ void check_splits(const SweepPlan& plan) {
                   plan.sweep.variants[found[0].variant].name, found[0].size));
 }
 
+/// Metrics of abilities need pairs, which few datasets have.
+void check_abilities(const SweepPlan& plan) {
+  const SweepParams& params = plan.sweep.params;
+  for (size_t i = 0; i < params.metrics.size(); ++i) {
+    const std::optional<AbilityMetric> metric = ability_metric(params.metrics[i]);
+    if (!metric) continue;
+    std::set<fs::path> seen;
+    for (const PlannedRun& run : plan.runs) {
+      const fs::path file = abilities_file(run.config.dataset.root);
+      if (!seen.insert(file).second) continue;
+      const std::vector<std::string> names = ability_names(file, params.split);
+      if (std::ranges::find(names, metric->ability) != names.end()) continue;
+      throw InputError(fmt::format(
+          "{}: /metrics/{}: \"{}\": {} {}; leave the metric out, or use a dataset with such pairs, as orbweaver data "
+          "synth writes it",
+          plan.sweep.file, i, metric->name(), file.string(),
+          !fs::exists(file) ? "does not exist"
+          : names.empty()   ? fmt::format("has no pairs of the {} split", params.split)
+                            : fmt::format("has no pairs of \"{}\" in the {} split, but of {}", metric->ability,
+                                          params.split, fmt::join(names, ", "))));
+    }
+  }
+}
+
 /// Resolves runs one by one and keeps what is wrong with them.
 class Planner {
  public:
@@ -154,6 +180,7 @@ class Planner {
     if (!problems_.empty()) throw InputError(fmt::format("{}", fmt::join(problems_, "\n")));
     select(plan_, options_.only);
     check_splits(plan_);
+    check_abilities(plan_);
     return std::move(plan_);
   }
 
@@ -246,8 +273,8 @@ void inspect_run(PlannedRun& run, const std::string& split, bool retry_failed) {
     run.todo = PlannedRun::Todo::evaluate;
     if (run.outcome && run.outcome->status == "finished")
       run.why =
-          "evaluated again, from its saved scores: the split or the "
-          "rerankers changed";
+          "evaluated again, from its saved scores: the split, its pairs or "
+          "the rerankers changed";
   } else if (parts && *parts == run.training) {
     run.todo = PlannedRun::Todo::resume;
     if (run.outcome && run.outcome->status == "stopped") run.state = JobState::stopped;

@@ -62,7 +62,8 @@ struct SweepPlan {
 /// Resolves every run's config and its identity. Reads no run folder.
 /// @throws InputError listing everything wrong with the runs' configs; on an
 /// override of what the sweep varies; on a
-///         pattern that no run matches; on variants whose evaluated splits differ.
+///         pattern that no run matches; on variants whose evaluated splits differ; on
+///         metrics of abilities that a dataset has no pairs of.
 SweepPlan make_plan(Sweep sweep, const PlanOptions& options);
 
 /// Looks into the run folders: fills what follows `selected` in every run.
