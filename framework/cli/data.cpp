@@ -1,4 +1,4 @@
-// orbweaver data check|stats|synth
+// orbweaver data check|stats|oracle|synth
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,8 +14,10 @@
 
 #include "framework/cli/command.h"
 #include "framework/data/check.h"
+#include "framework/data/oracle.h"
 #include "framework/data/stats.h"
 #include "framework/data/synth.h"
+#include "framework/eval/abilities.h"
 #include "framework/plugin/hosted.h"
 #include "framework/plugin/settings.h"
 #include "orbweaver/error.h"
@@ -44,17 +46,20 @@ struct DataOptions {
   GraphBuilderOptions graph;
   SynthOptions synth;
   std::vector<std::string> abilities;
+  std::string split = "test";
   int threads = default_threads();
   bool json = false;
 };
 
-Dataset load(const DatasetOptions& options) {
+DatasetParams params_of(const DatasetOptions& options) {
   DatasetParams params = guess_dataset(options.path);
   if (options.format == "precomp") params.format = DatasetParams::Format::precomp;
   if (options.format == "karpathy") params.format = DatasetParams::Format::karpathy;
   params.images = options.images;
-  return load_dataset(params);
+  return params;
 }
+
+Dataset load(const DatasetOptions& options) { return load_dataset(params_of(options)); }
 
 /// A ProgressFunction on the terminal's progress line.
 ProgressFunction shown_by(Progress& progress) {
@@ -129,6 +134,42 @@ void stats(const DataOptions& options) {
     fmt::print("{}", stats_text(figures));
 }
 
+const Split& split_named(const Dataset& dataset, const std::string& name) {
+  if (name == "train") return dataset.train;
+  return name == "val" ? dataset.val : dataset.test;
+}
+
+/// The pairs of a split that the oracle can be asked of.
+AbilityPairs pairs_for_oracle(const DatasetOptions& options, const DatasetParams& params, const Dataset& dataset,
+                              const Split& split) {
+  std::optional<AbilityPairs> pairs = ability_pairs_of(params, dataset, split);
+  if (!pairs || pairs->pairs.empty())
+    throw InputError(
+        fmt::format("{}: has no pairs of the {} split in {}; orbweaver data synth writes a dataset of them",
+                    options.path.string(), split.name, abilities_file(params.root).string()));
+  if (dataset.triples.empty())
+    throw InputError(fmt::format("{}: has no triples of its captions (triples.jsonl), by which the oracle reads them",
+                                 options.path.string()));
+  return std::move(*pairs);
+}
+
+void oracle(const DataOptions& options) {
+  const DatasetParams params = params_of(options.first);
+  const Dataset dataset = load_dataset(params);
+  const Split& split = split_named(dataset, options.split);
+  const AbilityPairs pairs = pairs_for_oracle(options.first, params, dataset, split);
+  const auto outcomes = pair_outcomes(pairs.pairs, pair_scorer(GeometryOracle(split, dataset.triples)));
+  const std::vector<AbilityRow> rows = ability_rows(pairs.pairs, outcomes);
+  if (!options.json) {
+    fmt::print("geometry oracle on the detections of the {} split: {} pairs\n{}", split.name, pairs.pairs.size(),
+               format_abilities(rows));
+    return;
+  }
+  Value value = abilities_record(pairs, rows);
+  value["split"] = split.name;
+  print_json(value);
+}
+
 Ability ability_named(const std::string& name) {
   for (const Ability ability : all_abilities)
     if (ability_name(ability) == name) return ability;
@@ -196,6 +237,27 @@ void add_dataset_options(CLI::App* command, DatasetOptions& options, const std::
   command->add_option("--format" + suffix, options.format, "Format of " + which)
       ->check(CLI::IsMember({"auto", "precomp", "karpathy"}))
       ->capture_default_str();
+}
+
+void add_oracle_command(CLI::App* parent, const std::shared_ptr<DataOptions>& options) {
+  CLI::App* command = parent->add_subcommand(
+      "oracle", "How many pairs of images the rules of geometry tell apart, on the same detections as a method's");
+  command->add_option("DATASET", options->first.path, "Folder of a dataset with pairs (abilities.json)")
+      ->required()
+      ->type_name("");
+  command->add_option("--split", options->split, "Split whose pairs are told apart")
+      ->check(CLI::IsMember({"train", "val", "test"}))
+      ->capture_default_str();
+  add_dataset_options(command, options->first, "", "the dataset");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "The oracle learns nothing: counts, colours, directions and distances of the boxes that were detected, against\n"
+      "what the captions' triples claim. Where it sees nothing of what a caption names the captions tie, and a tie is "
+      "a\n"
+      "failure. docs/synthetic.md has its rules and its figures.\n"
+      "Example:\n  orbweaver data synth /tmp/pairs --test 2000 --train 6000 --val 600 && orbweaver data oracle "
+      "/tmp/pairs");
+  command->callback([options] { oracle(*options); });
 }
 
 void add_synth_command(CLI::App* parent, const std::shared_ptr<DataOptions>& options) {
@@ -278,6 +340,7 @@ void add_data_command(CLI::App& app, CommandContext& context) {
       "  orbweaver data stats datasets/rsicd --graph erg");
   stats_command->callback([options] { stats(*options); });
 
+  add_oracle_command(command, options);
   add_synth_command(command, options);
 }
 
