@@ -20,21 +20,19 @@ struct RowKey {
 /// Of to_value(EvaluationRow), or of a variant's row in results.json.
 RowKey key_of(const Value& row);
 
-/// Lines of a table, opened by the first evaluation that has them; the baseline's rows come first, so that a line is
-/// about what the baseline's row is.
-///
-/// A row goes on the line of its kind (reranker, tie rule, positives) whose first row has equal parameters. What is left
-/// of an evaluation (a variant may be about the parameters) goes in order on the lines of its kind that it has not taken
-/// yet, and what is left then opens lines of its own. An evaluation has one row on a line at most.
-class RowLines {
- public:
-  /// The line of each row of one evaluation, from 0.
-  std::vector<size_t> add(std::span<const RowKey> rows);
-  /// The first row of each line.
-  const std::vector<RowKey>& lines() const { return lines_; }
-
- private:
-  std::vector<RowKey> lines_;
+/// The lines of a table.
+struct RowLines {
+  std::vector<RowKey> lines;                 ///< the first row of each: the baseline's lines first, in its order
+  std::vector<std::vector<size_t>> line_of;  ///< of each evaluation, the line of each of its rows
 };
+
+/// Puts the rows of evaluations on lines, each on one of its kind (reranker, tie rule, positives). The baseline has a
+/// line for each of its rows. A row of another evaluation goes on the baseline's line of equal parameters; what is left
+/// of that evaluation (a variant may be about the parameters) goes in order on the baseline's lines that it has not
+/// taken; what is left then goes on a line that others opened with equal parameters, or opens one. An evaluation has
+/// one row on a line at most, and which of its rows meets which of the baseline's depends on these two alone.
+/// @param baseline  its place among `evaluations`. Where it is none of them or has no rows, the first that has some
+///                  stands in for it.
+RowLines row_lines(std::span<const std::vector<RowKey>> evaluations, size_t baseline);
 
 }  // namespace orbweaver

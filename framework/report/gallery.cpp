@@ -8,6 +8,7 @@
 #include <set>
 
 #include "framework/eval/candidates.h"
+#include "framework/eval/metrics.h"
 #include "framework/io/npy.h"
 #include "framework/report/html.h"
 #include "framework/report/pictures.h"
@@ -130,6 +131,17 @@ class Judge {
   const ReportedSplit& split_;
   std::map<std::string, std::set<int64_t>> images_of_;
 };
+
+/// @throws InputError where the scores are not those that the run's ranks are of: answers would contradict the ranks.
+void check_ranks(const ReportedRun& run, const RunScores& scores, const ReportedSplit& split) {
+  const TwoWayRanks& ranks = run.ranks.find("none")->ranks;
+  const TwoWayRelevance relevant = relevance(split.caption_image, std::ssize(split.split->images));
+  if (best_ranks(scores.of_images(), relevant.i2t, TieRule::strict) != ranks.i2t ||
+      best_ranks(scores.of_sentences(), relevant.t2i, TieRule::strict) != ranks.t2i)
+    throw InputError(fmt::format("the scores of {} are of another evaluation than its ranks; evaluate it again with "
+                                 "--scores",
+                                 run.run->name));
+}
 
 void add_lines(Gallery& gallery, const ReportedRun& run, const RunScores& scores, const Judge& judge) {
   const TwoWayRanks& ranks = run.ranks.find("none")->ranks;
@@ -266,6 +278,7 @@ Gallery make_gallery(const ReportData& data, const ReportedOutcomes& outcomes, c
   for (const ReportedRun* run : runs) try {
       const RunScores scores(run->run->folder / fmt::format("scores.{}.npy", data.split),
                              std::ssize(split.split->images), std::ssize(split.caption_image));
+      check_ranks(*run, scores, split);
       add_lines(gallery, *run, scores, judge);
       gallery.variants.push_back(run->variant);
       gallery.runs.push_back(run->run->name);

@@ -34,7 +34,7 @@ std::string evaluated_hash(const ReportRun& run, const std::string& split) {
   return hash && hash->is_string() ? hash->as_string() : std::string();
 }
 
-/// The plain ranks that an evaluation would have saved.
+/// The plain ranks that an evaluation would have saved. @throws InputError where the scores are of another one.
 SavedRanks ranks_from_scores(const ReportRun& run, const std::string& split_name, const ReportedSplit& split) {
   const fs::path file = run.folder / fmt::format("scores.{}.npy", split_name);
   const NpyMatrix matrix = read_npy(file);
@@ -49,12 +49,16 @@ SavedRanks ranks_from_scores(const ReportRun& run, const std::string& split_name
   if (fs::exists(other)) own = read_npy(other);
   const Scores t2i = own ? std::visit([](const auto& of) -> Scores { return of.view(); }, *own) : transposed(i2t);
   const TwoWayRelevance relevant = relevance(split.caption_image, images);
+  TwoWayRanks plain{best_ranks(i2t, relevant.i2t, TieRule::strict), best_ranks(t2i, relevant.t2i, TieRule::strict)};
+  if (!run.rows.is_null() && !give_plain_row(plain, run.rows))
+    throw InputError(fmt::format(
+        "{} is of another evaluation than the figures here: it gives other metrics; evaluate the run again",
+        file.filename().string()));
   SavedRanks out;
   out.split = split_name;
   out.split_hash = split.hash;
   out.caption_image = split.caption_image;
-  out.rows.push_back(
-      {0, "none", {best_ranks(i2t, relevant.i2t, TieRule::strict), best_ranks(t2i, relevant.t2i, TieRule::strict)}});
+  out.rows.push_back({0, "none", std::move(plain)});
   return out;
 }
 

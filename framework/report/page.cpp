@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "framework/eval/comparison_text.h"
 #include "framework/eval/significance.h"
 #include "framework/report/assets.h"
 #include "framework/report/html.h"
@@ -474,22 +475,14 @@ std::string failure_notice(const ReportData& data) {
 }  // namespace
 
 std::string correction_text(const ReportData& data) {
-  std::vector<std::pair<std::string, size_t>> families;
+  std::vector<ComparisonFamily> families;
   for (const std::string& label : reported_labels(data)) {
     const auto rows = rows_labelled(data, label);
     const auto count = std::count_if(rows.begin(), rows.end(), [](const auto& of) { return of.second->comparison; });
-    if (count > 0) families.emplace_back(label, static_cast<size_t>(count));
+    families.push_back({label, static_cast<size_t>(count)});
   }
-  const auto comparisons = [](size_t count) {
-    return fmt::format("{} {}", count, count == 1 ? "comparison" : "comparisons");
-  };
-  if (families.empty()) return "Holm's correction had nothing to correct";
-  if (families.size() == 1) return "Holm's correction is over " + comparisons(families.front().second);
-  std::string out;
-  for (const auto& [label, count] : families)
-    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", out.empty() ? comparisons(count) : std::to_string(count),
-                       label);
-  return "Holm's correction is within each row: over " + out;
+  const std::string text = orbweaver::correction_text(families, "row");
+  return text.empty() ? "No p of these rows was corrected" : "p is " + text;
 }
 
 std::string number(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
@@ -507,14 +500,6 @@ std::string marks(const ReportComparison& of, double alpha) {
   if (marks.empty()) return "";
   return fmt::format("<abbr title=\"significant{}\">{}</abbr>",
                      of.p_holm ? ", corrected p " + h(p_value(*of.p_holm)) : "", marks);
-}
-
-std::string marks_text(double alpha) {
-  std::string out;
-  for (const double level : mark_levels(alpha))
-    out += out.empty() ? fmt::format("* corrected p at most {:g}", level)
-                       : fmt::format(", {} below {:g}", significance_marks(level / 2, alpha), level);
-  return out;
 }
 
 std::string heading(const ReportData& data, bool plural) {
@@ -593,7 +578,7 @@ Section leaderboard(const ReportContent& content) {
       "R@k: percent of queries with a right answer among the first k; mR: mean of the six; medR: median rank, "
       "lower is better. {}Bold: best of its column among rows of its kind.{}",
       deviations ? "± is the standard deviation over seeds. " : "",
-      compared ? fmt::format(" {}; {}.", marks_text(data.alpha()), correction_text(data)) : ""));
+      compared ? fmt::format(" {}; {}.", marks_legend(data.alpha()), correction_text(data)) : ""));
   html += reranker_notes(data);
   return {"leaderboard", "Leaderboard", html};
 }

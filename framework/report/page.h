@@ -65,8 +65,6 @@ std::string number_cell(const std::optional<double>& value, int digits = 2);
 std::string note(const std::string& text);
 /// "*" for a difference that is significant at `alpha`, more for a smaller p, with the p as its title; or nothing.
 std::string marks(const ReportComparison& of, double alpha);
-/// "* corrected p at most 0.05, ** below 0.01"
-std::string marks_text(double alpha);
 /// "Variant" or "Run", and in the plural.
 std::string heading(const ReportData& data, bool plural = false);
 /// A table that scrolls by itself where it is too wide; `what` names it for a screen reader.
@@ -77,7 +75,8 @@ std::string variant_names(const ReportData& data, const std::vector<size_t>& var
 std::string choice(const std::string& id, const std::string& label,
                    const std::vector<std::pair<std::string, std::string>>& choices);
 
-/// What p-values were corrected over, a sentence without its full stop: the comparisons of one row are a family.
+/// What p-values were corrected over, a sentence without its full stop ("p is Holm-corrected over 3 comparisons"): the
+/// comparisons of one row are a family.
 std::string correction_text(const ReportData& data);
 
 /// The labels of the rows that a paper would report, in the order of their first appearance.

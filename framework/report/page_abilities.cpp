@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "framework/eval/abilities.h"
+#include "framework/eval/comparison_text.h"
 #include "framework/io/lenient.h"
 #include "framework/report/html.h"
 #include "framework/report/page.h"
@@ -223,7 +224,7 @@ Section abilities(const ReportContent& content) {
     html +=
         note(fmt::format("Below a figure its difference to {}, pair by pair{}. {}; Holm's correction is within each "
                          "column.",
-                         data.baseline, data.sweep ? " and seed by seed" : "", marks_text(data.alpha())));
+                         data.baseline, data.sweep ? " and seed by seed" : "", marks_legend(data.alpha())));
   html += group_table(data, columns);
   return {"abilities", "Abilities", html + score_table(data, columns) + kind_table(data)};
 }

@@ -87,24 +87,18 @@ ReportRun read_run(const Value& value, const std::string& variant, const fs::pat
 
 /// Gives rows the labels of their lines, which the baseline's rows open.
 void label_rows(ReportData& data) {
-  RowLines lines;
-  std::vector<std::vector<size_t>> line_of(data.variants.size());
-  const auto add = [&](size_t v) {
-    std::vector<RowKey> keys;
-    for (const ReportRow& row : data.variants[v].rows)
-      keys.push_back({row.reranker, row.tie_rule, row.duplicate_aware, row.parameters});
-    line_of[v] = lines.add(keys);
-  };
-  const auto is_baseline = [&](size_t v) { return data.sweep ? data.variants[v].name == data.baseline : v == 0; };
-  for (const bool baseline : {true, false})
-    for (size_t v = 0; v < data.variants.size(); ++v)
-      if (is_baseline(v) == baseline) add(v);
-
-  const std::vector<RowKey>& keys = lines.lines();
+  std::vector<std::vector<RowKey>> keys(data.variants.size());
   for (size_t v = 0; v < data.variants.size(); ++v)
-    for (size_t r = 0; r < line_of[v].size(); ++r) {
-      const auto line = keys.begin() + static_cast<std::ptrdiff_t>(line_of[v][r]);
-      const auto earlier = std::count_if(keys.begin(), line, [&](const RowKey& key) { return key.same_kind(*line); });
+    for (const ReportRow& row : data.variants[v].rows)
+      keys[v].push_back({row.reranker, row.tie_rule, row.duplicate_aware, row.parameters});
+  const auto named = std::ranges::find(data.variants, data.baseline, &ReportVariant::name);
+  const RowLines placed = row_lines(keys, data.sweep ? static_cast<size_t>(named - data.variants.begin()) : 0);
+
+  const std::vector<RowKey>& lines = placed.lines;
+  for (size_t v = 0; v < data.variants.size(); ++v)
+    for (size_t r = 0; r < placed.line_of[v].size(); ++r) {
+      const auto line = lines.begin() + static_cast<std::ptrdiff_t>(placed.line_of[v][r]);
+      const auto earlier = std::count_if(lines.begin(), line, [&](const RowKey& key) { return key.same_kind(*line); });
       ReportRow& row = data.variants[v].rows[r];
       row.label = row_label(row.reranker, static_cast<size_t>(earlier)) + (row.duplicate_aware ? ", same text" : "") +
                   (row.strict() ? "" : ", ties by index");

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "framework/eval/saved_ranks.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/io/lenient.h"
@@ -82,15 +81,17 @@ bool SweepRunFolder::trained(const std::string& training) const {
   return parts && hash_value(*parts) == training;
 }
 
-std::string SweepRunFolder::why_ranks_lost(const RunOutcome& outcome, const std::string& split) const {
+KeptRanks SweepRunFolder::kept_ranks(const RunOutcome& outcome, const std::string& split) const {
   const std::string name = ranks_file_name(split);
-  if (!fs::exists(folder_ / name)) return name + ": is not there";
+  if (!fs::exists(folder_ / name)) return {{}, name + ": is not there"};
   try {
     const std::string weights = text_of(member(read_json_or_null(RunFolder(folder_).record()), "weights"));
-    const std::string why = why_not_of(read_ranks(folder_ / name), outcome.rows, weights);
-    return why.empty() ? "" : fmt::format("{}: {}", name, why);
+    SavedRanks ranks = read_ranks(folder_ / name);
+    const std::string why = why_not_of(ranks, outcome.rows, weights);
+    if (!why.empty()) return {{}, fmt::format("{}: {}", name, why)};
+    return {std::move(ranks), ""};
   } catch (const Error& error) {
-    return error.what();
+    return {{}, error.what()};
   }
 }
 

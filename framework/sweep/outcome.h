@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/eval/saved_ranks.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {
@@ -34,6 +35,12 @@ struct RunOutcome {
   static RunOutcome from(const Value& value);
 };
 
+/// The ranks of a run that are of its outcome's rows, or none.
+struct KeptRanks {
+  std::optional<SavedRanks> ranks;
+  std::string why_lost;  ///< missing, damaged, or of another evaluation, one line; empty with ranks
+};
+
 /// A run's folder as a sweep keeps it.
 class SweepRunFolder {
  public:
@@ -57,9 +64,12 @@ class SweepRunFolder {
   void write(const RunOutcome& outcome) const;
   /// Whether the folder holds the finished training of that identity.
   bool trained(const std::string& training) const;
-  /// Why the ranks of the split that are kept here are not those of the outcome's rows (missing, damaged, or of another
-  /// evaluation), one line; empty: they are. A run whose ranks are lost is evaluated again.
-  std::string why_ranks_lost(const RunOutcome& outcome, const std::string& split) const;
+  /// The ranks of the split that are kept here, read and held against the outcome's rows.
+  KeptRanks kept_ranks(const RunOutcome& outcome, const std::string& split) const;
+  /// KeptRanks::why_lost: a run whose ranks are lost is evaluated again.
+  std::string why_ranks_lost(const RunOutcome& outcome, const std::string& split) const {
+    return kept_ranks(outcome, split).why_lost;
+  }
   /// The last lines of the process's log, progress lines left out.
   std::vector<std::string> log_tail(size_t lines = 6) const;
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "framework/eval/saved_ranks.h"
 #include "framework/eval/significance.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
@@ -16,14 +15,22 @@ namespace orbweaver {
 namespace fs = std::filesystem;
 namespace {
 
-/// Of a finished run whose ranks were lost since it was looked at: its figures count, but compare with nothing.
-std::string why_not_compared(const SweepPlan& plan, const PlannedRun& run) {
-  if (run.state != JobState::finished) return "";
-  const std::string why = run.folder.why_ranks_lost(*run.outcome, plan.sweep.params.split);
-  return why.empty() ? "" : fmt::format("not compared: {}; the next start evaluates it again", why);
+/// Of each run that finished. Where ranks were lost since they were looked at, the run's figures count, but compare
+/// with nothing.
+std::vector<KeptRanks> ranks_of_runs(const SweepPlan& plan) {
+  std::vector<KeptRanks> out(plan.runs.size());
+  for (size_t at = 0; at < out.size(); ++at)
+    if (const PlannedRun& run = plan.runs[at]; run.state == JobState::finished)
+      out[at] = run.folder.kept_ranks(*run.outcome, plan.sweep.params.split);
+  return out;
 }
 
-Value run_value(const SweepPlan& plan, const PlannedRun& run) {
+std::string why_not_compared(const KeptRanks& ranks) {
+  if (ranks.why_lost.empty()) return "";
+  return fmt::format("not compared: {}; the next start evaluates it again", ranks.why_lost);
+}
+
+Value run_value(const SweepPlan& plan, const PlannedRun& run, const KeptRanks& ranks) {
   const RunOutcome none;
   const RunOutcome& outcome = run.outcome ? *run.outcome : none;
   const bool finished = run.state == JobState::finished;
@@ -32,7 +39,7 @@ Value run_value(const SweepPlan& plan, const PlannedRun& run) {
   out["name"] = Value(run.name);
   out["folder"] = Value(fs::relative(run.folder.path(), plan.folder).string());
   out["status"] = Value(state_name(run.state));
-  out["reason"] = Value(finished ? why_not_compared(plan, run) : run.reason);
+  out["reason"] = Value(finished ? why_not_compared(ranks) : run.reason);
   out["log_tail"] = Value::list();
   for (const std::string& line : run.log_tail) out["log_tail"].push_back(Value(line));
   out["identity"] = Value(run.training_hash);
@@ -46,16 +53,12 @@ Value run_value(const SweepPlan& plan, const PlannedRun& run) {
   return out;
 }
 
-std::vector<TableVariant> table_variants(const SweepPlan& plan) {
+std::vector<TableVariant> table_variants(const SweepPlan& plan, const std::vector<KeptRanks>& ranks) {
   std::vector<TableVariant> out;
   for (const SweepVariant& variant : plan.sweep.variants) out.push_back({variant.name, {}});
-  for (const PlannedRun& run : plan.runs) {
-    if (run.state != JobState::finished) continue;
-    TableRun of{run.seed, run.outcome->rows, {}};
-    if (why_not_compared(plan, run).empty())
-      of.ranks = read_ranks(run.folder.path() / ranks_file_name(plan.sweep.params.split));
-    out[run.variant].runs.push_back(std::move(of));
-  }
+  for (size_t at = 0; at < plan.runs.size(); ++at)
+    if (const PlannedRun& run = plan.runs[at]; run.state == JobState::finished)
+      out[run.variant].runs.push_back({run.seed, run.outcome->rows, ranks[at].ranks});
   return out;
 }
 
@@ -102,8 +105,9 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
   out["cache"]["enabled"] = !cache.empty();
   out["cache"]["folder"] = Value(cache.string());
 
-  const std::vector<Value> rows =
-      variant_rows(table_variants(plan), compare ? params.baseline : "", params.metrics, params.statistics.options());
+  const std::vector<KeptRanks> ranks = compare ? ranks_of_runs(plan) : std::vector<KeptRanks>(plan.runs.size());
+  const std::vector<Value> rows = variant_rows(table_variants(plan, ranks), compare ? params.baseline : "",
+                                               params.metrics, params.statistics.options());
   out["variants"] = Value::list();
   for (size_t v = 0; v < plan.sweep.variants.size(); ++v) {
     const SweepVariant& variant = plan.sweep.variants[v];
@@ -114,8 +118,8 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
     for (const std::string& text : variant.overrides) entry["overrides"].push_back(Value(text));
     entry["config"] = variant.own_config ? Value(variant.config.string()) : Value();
     entry["runs"] = Value::list();
-    for (const PlannedRun& run : plan.runs)
-      if (run.variant == v) entry["runs"].push_back(run_value(plan, run));
+    for (size_t at = 0; at < plan.runs.size(); ++at)
+      if (plan.runs[at].variant == v) entry["runs"].push_back(run_value(plan, plan.runs[at], ranks[at]));
     entry["rows"] = rows.at(v);
     out["variants"].push_back(std::move(entry));
   }
@@ -128,7 +132,7 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
 
 std::string results_inputs(const SweepPlan& plan) {
   Hasher hasher;
-  hasher.add(std::string_view("6"));  // the number of this way of making results
+  hasher.add(std::string_view("7"));  // the number of this way of making results
   hasher.add(std::string_view(to_json(compared_part(plan.sweep.resolved), -1)));
   for (const PlannedRun& run : plan.runs) {
     hasher.add(std::string_view(run.name)).add(std::string_view(state_name(run.state)));

@@ -15,7 +15,7 @@ namespace orbweaver {
 ///  "reason", "log_tail", "identity", "seconds", "epoch_seconds",
 ///  "peak_memory_mib", "best_epoch", "val_mR", "trained_as", "rows"}], "rows":
 ///  variant_rows(...)}], "statistics", "inputs"}.
-/// "reason" of a finished run says why it is not compared: its ranks are lost.
+/// "reason" of a finished run says why it is not compared, where others are: its ranks are lost.
 ///
 /// Times apart (seconds, epoch_seconds, wall_seconds, evaluation times), it is
 /// a function of the runs' identities.

@@ -29,14 +29,15 @@ std::vector<RowKey> keys_of(const Value& rows) {
 
 /// The rows of a variant in the order of their first appearance.
 std::vector<RowRuns> gather(const TableVariant& variant) {
-  std::vector<RowRuns> gathered;
-  RowLines lines;
-  for (const TableRun& run : variant.runs) {
-    const std::vector<size_t> line_of = lines.add(keys_of(run.rows));
-    gathered.resize(lines.lines().size());
-    for (size_t at = 0; at < line_of.size(); ++at) {
+  std::vector<std::vector<RowKey>> keys;
+  for (const TableRun& run : variant.runs) keys.push_back(keys_of(run.rows));
+  const RowLines lines = row_lines(keys, 0);
+  std::vector<RowRuns> gathered(lines.lines.size());
+  for (size_t r = 0; r < variant.runs.size(); ++r) {
+    const TableRun& run = variant.runs[r];
+    for (size_t at = 0; at < lines.line_of[r].size(); ++at) {
       const Value& row = run.rows.as_list()[at];
-      RowRuns& runs = gathered[line_of[at]];
+      RowRuns& runs = gathered[lines.line_of[r][at]];
       if (!runs.first) {
         runs.first = &row;
         runs.ranks.name = variant.name;
@@ -55,17 +56,14 @@ std::vector<RowRuns> gather(const TableVariant& variant) {
 /// Gives every row its line of the table. @return how many there are
 size_t find_lines(std::span<const TableVariant> variants, const std::string& baseline,
                   std::vector<std::vector<RowRuns>>& gathered) {
-  RowLines lines;
-  const auto add = [&](std::vector<RowRuns>& rows) {
-    std::vector<RowKey> keys;
-    for (const RowRuns& row : rows) keys.push_back(key_of(*row.first));
-    const std::vector<size_t> line_of = lines.add(keys);
-    for (size_t at = 0; at < rows.size(); ++at) rows[at].line = line_of[at];
-  };
-  for (const bool is_baseline : {true, false})
-    for (size_t at = 0; at < variants.size(); ++at)
-      if ((variants[at].name == baseline) == is_baseline) add(gathered[at]);
-  return lines.lines().size();
+  std::vector<std::vector<RowKey>> keys(gathered.size());
+  for (size_t v = 0; v < gathered.size(); ++v)
+    for (const RowRuns& row : gathered[v]) keys[v].push_back(key_of(*row.first));
+  const auto compared_to = std::ranges::find(variants, baseline, &TableVariant::name);
+  const RowLines lines = row_lines(keys, static_cast<size_t>(compared_to - variants.begin()));
+  for (size_t v = 0; v < gathered.size(); ++v)
+    for (size_t at = 0; at < gathered[v].size(); ++at) gathered[v][at].line = lines.line_of[v][at];
+  return lines.lines.size();
 }
 
 /// The image of each caption, which all runs must share.

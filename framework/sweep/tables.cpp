@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "framework/eval/comparison_text.h"
 #include "framework/eval/row_lines.h"
 #include "framework/io/json.h"
 #include "framework/io/lenient.h"
@@ -174,25 +175,24 @@ bool is_shown(const Value& row) {
 
 std::vector<Section> sections_of(const Value& results) {
   const Value::List& variants = list_of(member(results, "variants"));
+  std::vector<std::vector<RowKey>> keys(variants.size());
+  std::vector<std::vector<const Value*>> shown(variants.size());
+  for (size_t at = 0; at < variants.size(); ++at)
+    for (const Value& row : list_of(member(variants[at], "rows")))
+      if (is_shown(row)) {
+        keys[at].push_back(key_of(row));
+        shown[at].push_back(&row);
+      }
   const std::string baseline = text_of(member(results, "baseline"));
-  RowLines lines;
-  std::map<size_t, std::map<size_t, const Value*>> rows;  // by line, then by variant
-  for (const bool is_baseline : {true, false})
-    for (size_t at = 0; at < variants.size(); ++at) {
-      if ((text_of(member(variants[at], "name")) == baseline) != is_baseline) continue;
-      std::vector<RowKey> keys;
-      std::vector<const Value*> shown;
-      for (const Value& row : list_of(member(variants[at], "rows")))
-        if (is_shown(row)) {
-          keys.push_back(key_of(row));
-          shown.push_back(&row);
-        }
-      const std::vector<size_t> line_of = lines.add(keys);
-      for (size_t row = 0; row < shown.size(); ++row) rows[line_of[row]][at] = shown[row];
-    }
+  const auto compared_to = std::ranges::find_if(
+      variants, [&](const Value& variant) { return text_of(member(variant, "name")) == baseline; });
+  const RowLines lines = row_lines(keys, static_cast<size_t>(compared_to - variants.begin()));
+  std::vector<std::map<size_t, const Value*>> rows(lines.lines.size());  // of each line, by variant
+  for (size_t at = 0; at < variants.size(); ++at)
+    for (size_t row = 0; row < shown[at].size(); ++row) rows[lines.line_of[at][row]][at] = shown[at][row];
   // Source order as scores is there to be compared with a reranker: alone it only puzzles.
   const bool reranked = std::ranges::any_of(
-      lines.lines(), [](const RowKey& key) { return key.reranker != "none" && key.reranker != "identity"; });
+      lines.lines, [](const RowKey& key) { return key.reranker != "none" && key.reranker != "identity"; });
   std::vector<Section> sections;
   const auto add = [&](const RowKey& key, const std::map<size_t, const Value*>& of) {
     Section section{key.reranker, key.parameters, {}};
@@ -202,8 +202,8 @@ std::vector<Section> sections_of(const Value& results) {
     }
     sections.push_back(std::move(section));
   };
-  for (size_t line = 0; line < lines.lines().size(); ++line)
-    if (reranked || lines.lines()[line].reranker != "identity") add(lines.lines()[line], rows[line]);
+  for (size_t line = 0; line < lines.lines.size(); ++line)
+    if (reranked || lines.lines[line].reranker != "identity") add(lines.lines[line], rows[line]);
   if (sections.empty()) add({"none", "strict"}, {});
   return sections;
 }
@@ -325,21 +325,10 @@ std::string percent(double share) { return fmt::format("{:g}%", 100 * share); }
 
 /// "Holm-corrected over 3 comparisons"; each section is a family of its own.
 std::string correction_text(const Table& table) {
-  const auto comparisons = [](size_t count) {
-    return fmt::format("{} {}", count, count == 1 ? "comparison" : "comparisons");
-  };
-  std::vector<size_t> families = table.compared.families;
-  std::erase(families, 0u);
-  const bool alike = std::ranges::count(families, families.front()) == std::ssize(families);
-  if (families.size() == 1) return "Holm-corrected over " + comparisons(families.front());
-  if (alike) return "Holm-corrected within each section, over " + comparisons(families.front());
-  std::string text;
+  std::vector<ComparisonFamily> families;
   for (size_t at = 0; at < table.sections.size(); ++at)
-    if (const size_t count = table.compared.families[at]; count > 0)
-      text +=
-          fmt::format("{}{} in \"{}\"", text.empty() ? "" : ", ",
-                      text.empty() ? comparisons(count) : fmt::format("{}", count), table.sections[at].short_title());
-  return "Holm-corrected within each section, over " + text;
+    families.push_back({table.sections[at].short_title(), table.compared.families[at]});
+  return correction_text(families, "section");
 }
 
 /// The sentences below a table.
@@ -359,12 +348,9 @@ std::vector<std::string> notes_of(const Table& table) {
         "Difference in {} from {} on the same seeds: mean, {} paired bootstrap interval over {}s ({} resamples), "
         "± deviation over seeds.",
         of.metric, of.to, percent(table.interval), unit_of(of.metric), table.resamples));
-    std::string marks;
-    for (const double level : mark_levels(table.alpha))
-      marks += marks.empty() ? fmt::format("* p <= {:g}", level)
-                             : fmt::format(", {} p < {:g}", significance_marks(level / 2, table.alpha), level);
     notes.push_back(fmt::format("p: two-sided paired randomisation test over {}s ({} permutations), {}; {}.",
-                                unit_of(of.metric), table.permutations, correction_text(table), marks));
+                                unit_of(of.metric), table.permutations, correction_text(table),
+                                marks_legend(table.alpha)));
     for (const std::string& text : of.unequal) notes.push_back(text + ".");
   }
   for (const std::string& text : table.remarks) notes.push_back(text + ".");
@@ -638,12 +624,9 @@ std::string latex_caption(const Table& table) {
         "resamples).",
         latex_escaped(of.metric), latex_escaped(of.to), latex_escaped(percent(table.interval)), unit_of(of.metric),
         table.resamples);
-    std::string marks;
-    for (const double level : mark_levels(table.alpha))
-      marks += marks.empty() ? fmt::format(" $^{{*}}\\,p \\le {:g}$", level)
-                             : fmt::format(", $^{{{}}}\\,p < {:g}$", significance_marks(level / 2, table.alpha), level);
-    text += fmt::format("{}: two-sided paired randomisation test over {}s ({} permutations), {}.", marks,
-                        unit_of(of.metric), table.permutations, latex_escaped(correction_text(table)));
+    text += fmt::format(" {}: two-sided paired randomisation test over {}s ({} permutations), {}.",
+                        marks_legend(table.alpha, LegendStyle::latex), unit_of(of.metric), table.permutations,
+                        latex_escaped(correction_text(table)));
     for (const std::string& unequal : of.unequal) text += " " + latex_escaped(unequal) + ".";
     for (const std::string& remark : table.remarks) text += " " + latex_escaped(remark) + ".";
   }

@@ -139,17 +139,26 @@ class ReportTest : public ::testing::Test {
     return out;
   }
 
-  /// Scores in which each image's own captions stand at place `place`, and the ranks that follow.
+  /// Scores in which the best match of every query stands at place `place`, 1 or 6.
+  static void write_scores(const fs::path& run, int64_t place) {
+    Matrix<float> matrix(images, captions);
+    for (int64_t i = 0; i < images; ++i)
+      for (int64_t c = 0; c < captions; ++c) {
+        const bool own = c / 2 == i, first = c % 2 == 0;
+        if (place == 1)
+          matrix(i, c) = own ? 4.5f : static_cast<float>((i + c) % 5);
+        else  // behind the five other images; behind the first captions of these, before their second ones
+          matrix(i, c) = first ? (own ? 10.0f : 11.0f) : (own ? 0.0f : 5.0f);
+      }
+    write_npy(run / "scores.test.npy", std::as_const(matrix).view());
+  }
+
+  /// Such scores, and the ranks that follow.
   void write_outcome(const fs::path& run, int64_t place, bool scores) const {
     SavedRanks ranks{"test", split_hash_, "0123456789abcdef", caption_image(), {}};
     ranks.rows.push_back({0, "none", {std::vector<int64_t>(images, place), std::vector<int64_t>(captions, place)}});
     write_ranks(run / ranks_file_name("test"), ranks);
-    if (!scores) return;
-    Matrix<float> matrix(images, captions);
-    for (int64_t i = 0; i < images; ++i)
-      for (int64_t c = 0; c < captions; ++c)
-        matrix(i, c) = c / 2 == i ? 5.5f - static_cast<float>(place) : static_cast<float>((i + c) % 5);
-    write_npy(run / "scores.test.npy", std::as_const(matrix).view());
+    if (scores) write_scores(run, place);
   }
 
   void write_finished_run(const fs::path& run, int64_t seed, int64_t place, bool scores = true) const {
@@ -342,8 +351,26 @@ TEST_F(ReportTest, RanksAreComputedFromScoresWhereNoneWereKept) {
   const ReportedSplit split = open_reported_split(data);
   const ReportedOutcomes outcomes = read_outcomes(data, split);
   ASSERT_EQ(outcomes.runs.size(), 3u);
-  // Own captions have 4.5 there; others at most 4.
+  EXPECT_EQ(outcomes.runs[0].ranks.rows[0].ranks.i2t, std::vector<int64_t>(images, 6));
   EXPECT_EQ(outcomes.runs[2].ranks.rows[0].ranks.t2i, std::vector<int64_t>(captions, 1));
+}
+
+TEST_F(ReportTest, OfScoresOfAnotherEvaluationNoRanksAreMade) {
+  const fs::path run = folder() / "run";
+  write_finished_run(run, 1, 6);
+  fs::remove(run / "ranks.test.safetensors");
+  const auto read = [&] {
+    const ReportData data = read_runs_report({run});
+    return read_outcomes(data, open_reported_split(data));
+  };
+  EXPECT_EQ(read().runs.size(), 1u);
+  write_scores(run, 1);
+  const ReportedOutcomes outcomes = read();
+  EXPECT_TRUE(outcomes.runs.empty());
+  ASSERT_EQ(outcomes.missing.size(), 1u);
+  EXPECT_NE(outcomes.missing[0].find("run: scores.test.npy is of another evaluation than the figures here"),
+            std::string::npos)
+      << outcomes.missing[0];
 }
 
 // The page.
@@ -486,6 +513,17 @@ TEST_F(ReportTest, GalleryMarksRightAndWrongAndHoldsEachPictureOnce) {
   EXPECT_NE(page.find("rank 6"), std::string::npos);
 }
 
+TEST_F(ReportTest, GalleryLeavesOutScoresThatAreNotThoseOfTheRanks) {
+  write_finished_run(folder() / "a", 1, 6);
+  write_finished_run(folder() / "b", 2, 1);
+  EXPECT_EQ(page_of({folder() / "a", folder() / "b"}).find("of another evaluation"), std::string::npos);
+  write_scores(folder() / "b", 6);
+  const std::string page = page_of({folder() / "a", folder() / "b"});
+  EXPECT_NE(page.find("Not in the gallery: b: the scores of b are of another evaluation than its ranks"),
+            std::string::npos);
+  EXPECT_NE(page.find("rank 6"), std::string::npos) << "the other run's are shown";
+}
+
 TEST_F(ReportTest, SameInputsGiveTheSameBytes) {
   const fs::path sweep = write_sweep();
   EXPECT_EQ(page_of({sweep}), page_of({sweep / "results.json"}));
@@ -574,7 +612,7 @@ TEST_F(ReportTest, SaysWhichSeedsAreMissingAndWhatWasCorrectedOver) {
   const std::string page = page_of({sweep});
   EXPECT_NE(page.find("data-value=\"1\"><abbr title=\"without seed 2\">1/2</abbr>"), std::string::npos);
   EXPECT_NE(page.find("more, plain: compared on 1 common seed; left out: 2."), std::string::npos);
-  EXPECT_NE(page.find("Holm&#39;s correction is over 1 comparison"), std::string::npos);
+  EXPECT_NE(page.find("p is Holm-corrected over 1 comparison."), std::string::npos);
 }
 
 TEST_F(ReportTest, TheLeaderboardIsInTheOrderThatItsHeadSays) {
@@ -589,13 +627,13 @@ TEST_F(ReportTest, TheLeaderboardIsInTheOrderThatItsHeadSays) {
 
 TEST_F(ReportTest, MarksFollowAlpha) {
   const fs::path sweep = write_sweep();
-  EXPECT_NE(page_of({sweep}).find("* corrected p at most 0.05, ** below 0.01, *** below 0.001"), std::string::npos);
+  EXPECT_NE(page_of({sweep}).find("* p &lt;= 0.05, ** p &lt; 0.01, *** p &lt; 0.001;"), std::string::npos);
   Value results = read_json(sweep / "results.json");
   results["statistics"]["alpha"] = 0.01;
   results["variants"].as_list()[1]["rows"].as_list()[0]["comparison"]["p_holm"] = 0.0005;
   write_text(sweep / "results.json", to_json(results));
   const std::string page = page_of({sweep});
-  EXPECT_NE(page.find("* corrected p at most 0.01, ** below 0.001;"), std::string::npos);
+  EXPECT_NE(page.find("* p &lt;= 0.01, ** p &lt; 0.001;"), std::string::npos);
   EXPECT_NE(page.find("<abbr title=\"significant, corrected p &lt; 0.001\">**</abbr>"), std::string::npos);
 }
 

@@ -15,6 +15,7 @@
 #include "framework/sweep/identity.h"
 #include "framework/sweep/local_launcher.h"
 #include "framework/sweep/plan.h"
+#include "framework/sweep/results.h"
 #include "framework/sweep/sweep_file.h"
 #include "orbweaver/error.h"
 #include "temporary_folder.h"
@@ -346,6 +347,20 @@ TEST_F(SharedTrainingTest, ARunFailsWithTheOneWhoseTrainingItSharesAndIsRetriedW
   leave(named(before, "b-s1"), {"last.safetensors"});
   EXPECT_TRUE(named(inspected(), "b-s1").to_do());
   EXPECT_EQ(named(inspected(), "b-s1").shares, "");
+}
+
+TEST_F(SharedTrainingTest, RanksAreReadOnlyWhereRunsAreCompared) {
+  SweepPlan now = plan();
+  PlannedRun& run = now.runs[0];
+  run.state = JobState::finished;
+  run.outcome.emplace().rows = Value::list();
+  write_text(run.folder.path() / "record.json", R"({"environment": {"plugins": {}}, "dataset": {}})");
+  const auto reason = [&](bool compare) {
+    const Value results = sweep_results(now, 1, compare);
+    return results.at("variants").as_list()[0].at("runs").as_list()[0].at("reason").as_string();
+  };
+  EXPECT_EQ(reason(false), "");
+  EXPECT_NE(reason(true).find("not compared: ranks.test.safetensors: is not there"), std::string::npos) << reason(true);
 }
 
 TEST_F(SharedTrainingTest, AFolderThatARenamedVariantLeftProvidesItsTraining) {

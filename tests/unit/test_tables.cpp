@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "framework/eval/row_lines.h"
 #include "framework/io/json.h"
 #include "framework/sweep/outcome.h"
 #include "framework/sweep/tables.h"
@@ -325,6 +326,39 @@ TEST(VariantRows, AreComparedWithEqualParametersFirstAndByPlaceAmongTheRest) {
   ASSERT_NE(first, std::string::npos) << text;
   ASSERT_NE(second, std::string::npos) << text;
   EXPECT_NE(text.substr(first, second - first).find("turned   1        50.00  +25.00"), std::string::npos) << text;
+}
+
+TEST(VariantRows, MeetTheSameRowsOfTheBaselineInWhateverOrderTheVariantsStand) {
+  const TableVariant base{"base", {run_reranked({{25, 1}})}}, a{"a", {run_reranked({{25, 2}, {50, 4}})}},
+      b{"b", {run_reranked({{50, 3}})}};
+  const std::vector<std::string> metrics{"i2t.R@1"};
+  for (const auto& variants : {std::vector{base, a, b}, std::vector{base, b, a}, std::vector{b, a, base}}) {
+    const std::vector<Value> rows = variant_rows(variants, "base", metrics);
+    for (size_t at = 0; at < variants.size(); ++at) {
+      SCOPED_TRACE(variants[0].name + variants[1].name + ": " + variants[at].name);
+      if (variants[at].name == "base") continue;
+      const Value& comparison = rows[at].as_list().at(0).at("comparison");
+      ASSERT_TRUE(comparison.is_object());
+      EXPECT_EQ(comparison.at("difference").as_double(), variants[at].name == "a" ? 25 : 50);
+      EXPECT_TRUE(variants[at].name == "b" || rows[at].as_list().at(1).at("comparison").is_null())
+          << "a's k 50 has none left of the baseline";
+    }
+  }
+}
+
+TEST(RowLines, OfWhatTheBaselineLacksHoldEqualParameters) {
+  const auto key = [](int64_t k) {
+    RowKey of{"multivariate", "strict", false, {}};
+    of.parameters["k"] = k;
+    return of;
+  };
+  const std::vector<std::vector<RowKey>> evaluations{
+      {key(25), key(50)}, {key(25)}, {key(75), key(50), key(25)}, {}};
+  const std::vector<std::vector<size_t>> lines{{0, 1}, {0}, {2, 1, 0}, {}};
+  EXPECT_EQ(row_lines(evaluations, 1).line_of, lines);
+  EXPECT_EQ(row_lines(evaluations, 3).line_of, lines) << "the first with rows for a baseline that has none";
+  EXPECT_EQ(row_lines(evaluations, 4).line_of, lines) << "... and where there is none";
+  EXPECT_TRUE(row_lines({}, 0).lines.empty());
 }
 
 TEST(VariantRows, OfARunWithoutRanksCountInTheMeanAlone) {
