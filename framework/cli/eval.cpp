@@ -33,9 +33,15 @@ void add_eval_command(CLI::App& app, CommandContext&) {
   command->footer(
       "Example:\n"
       "  orbweaver eval runs/vsepp_light-rsicd-s1 --set rerank.use=multivariate --scores scores.npy\n"
-      "A run's folder keeps the record and the ranks of its own evaluation; with --checkpoint, --no-rerank or --set "
-      "of\n"
-      "more than paths, threads and workers the result is printed and nothing in the folder changes.");
+      "A run's folder keeps the record and the ranks of its own evaluation. With --checkpoint, --no-rerank or --set, "
+      "or\n"
+      "on a dataset that changed since, the result is printed and nothing in the folder changes. These --set alone "
+      "leave\n"
+      "it the run's own: dataset.root, dataset.images, dataset.annotations, cache, output, train.threads, "
+      "train.workers,\n"
+      "and plugin_paths where the same builds of the plugins are found. In a run's folder --scores may have no name "
+      "that\n"
+      "begins with \"scores.\" but scores.SPLIT.npy of its own evaluation of that split.");
   command->callback([options, json, no_rerank] {
     options->rerank = !*no_rerank;
     const RunReport report = make_report();

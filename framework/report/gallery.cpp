@@ -138,9 +138,10 @@ void check_ranks(const ReportedRun& run, const RunScores& scores, const Reported
   const TwoWayRelevance relevant = relevance(split.caption_image, std::ssize(split.split->images));
   if (best_ranks(scores.of_images(), relevant.i2t, TieRule::strict) != ranks.i2t ||
       best_ranks(scores.of_sentences(), relevant.t2i, TieRule::strict) != ranks.t2i)
-    throw InputError(fmt::format("the scores of {} are of another evaluation than its ranks; evaluate it again with "
-                                 "--scores",
-                                 run.run->name));
+    throw InputError(
+        fmt::format("the scores of {} are of another evaluation than its ranks; evaluate it again with "
+                    "--scores",
+                    run.run->name));
 }
 
 void add_lines(Gallery& gallery, const ReportedRun& run, const RunScores& scores, const Judge& judge) {

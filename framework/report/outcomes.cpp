@@ -51,9 +51,9 @@ SavedRanks ranks_from_scores(const ReportRun& run, const std::string& split_name
   const TwoWayRelevance relevant = relevance(split.caption_image, images);
   TwoWayRanks plain{best_ranks(i2t, relevant.i2t, TieRule::strict), best_ranks(t2i, relevant.t2i, TieRule::strict)};
   if (!run.rows.is_null() && !give_plain_row(plain, run.rows))
-    throw InputError(fmt::format(
-        "{} is of another evaluation than the figures here: it gives other metrics; evaluate the run again",
-        file.filename().string()));
+    throw InputError(
+        fmt::format("{} is of another evaluation than the figures here: it gives other metrics; evaluate the run again",
+                    file.filename().string()));
   SavedRanks out;
   out.split = split_name;
   out.split_hash = split.hash;

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <iterator>
+#include <string_view>
 
 #include "framework/eval/abilities.h"
 #include "framework/eval/saved_ranks.h"
@@ -91,37 +92,59 @@ QueryBanks query_banks(const EncodedSplit& train, const EncodedSplit& evaluated,
           to_matrix(train.texts.embedding.matmul(evaluated.images.embedding.t()))};
 }
 
-/// Whether the override says only where things lie or how the work is shared out, not what is computed.
+/// "train.workers" of "train.workers=1".
+std::string_view key_of_override(std::string_view text) { return text.substr(0, text.find('=')); }
+
+/// Whether the override says only where things lie or how the work is shared out, not what is computed. What lies there
+/// counts: why_not_own compares the split and the plugins with the record's.
 bool only_places(const std::string& override_text) {
-  static constexpr std::array<std::string_view, 7> places{"dataset.root", "dataset.images", "dataset.annotations",
-                                                          "cache",        "plugin_paths",   "train.threads",
-                                                          "train.workers"};
-  return std::ranges::find(places, std::string_view(override_text).substr(0, override_text.find('='))) != places.end();
+  static constexpr std::array<std::string_view, 8> places{"dataset.root",  "dataset.images", "dataset.annotations",
+                                                          "cache",         "output",         "plugin_paths",
+                                                          "train.threads", "train.workers"};
+  return std::ranges::find(places, key_of_override(override_text)) != places.end();
+}
+
+/// A plugin in use that is not the build that the run was trained with; empty: there is none.
+std::string other_plugin(const Value& record, const PluginHost& plugins) {
+  const Value& trained = member(member(record, "environment"), "plugins");
+  for (const LoadedPlugin* plugin : plugins.plugins())
+    if (text_of(member(member(trained, plugin->stem), "hash")) != plugin->hash) return plugin->stem;
+  return "";
 }
 
 /// Why this is another evaluation than the run's own, so that its record and ranks must not take the place of that
 /// one's; empty: it is the run's own.
-std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const Split& split) {
+std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const PluginHost& plugins,
+                        const Split& split) {
   std::error_code none;
   if (!options.checkpoint.empty() && !fs::equivalent(options.checkpoint, folder.best(), none)) return "--checkpoint";
   if (!options.rerank) return "--no-rerank";
   for (const std::string& text : options.overrides)
     if (!only_places(text)) return "--set " + text;
-  const bool moved =
-      std::ranges::any_of(options.overrides, [](const auto& text) { return text.starts_with("dataset."); });
-  if (!moved) return "";
   const Value record = read_json_or_null(folder.record());
+  const auto sets_plugin_paths = [](const std::string& text) { return key_of_override(text) == "plugin_paths"; };
+  if (std::ranges::any_of(options.overrides, sets_plugin_paths))
+    if (const std::string stem = other_plugin(record, plugins); !stem.empty())
+      return fmt::format("another build of the plugin {} than the run's", stem);
+  // The dataset may have changed in its place as well.
   const std::string trained = text_of(member(member(member(member(record, "dataset"), "splits"), split.name), "hash"));
   return trained.empty() || trained == split.hash() ? "" : "another dataset than the run's";
 }
 
-/// Sweeps and reports take the scores in a run folder for the run's own.
-void check_scores_path(const EvalOptions& options, const RunFolder& folder, const Split& split) {
-  const fs::path own = folder.path() / fmt::format("scores.{}.npy", split.name);
-  if (options.scores.empty() || fs::weakly_canonical(options.scores) != fs::weakly_canonical(own)) return;
-  throw InputError(
-      fmt::format("--scores {}: is where the scores of the run's own evaluation belong; save these elsewhere",
-                  options.scores.string()));
+/// Sweeps and reports take what is called scores.* in a run folder for the scores of its own evaluations.
+/// @param run  whose own evaluation of the split this is; empty: it is no run's
+void check_scores_path(const fs::path& scores, const std::string& split, const fs::path& run) {
+  const std::string name = scores.filename().string();
+  if (!name.starts_with("scores.")) return;
+  const RunFolder there(fs::absolute(scores).parent_path());
+  if (!fs::exists(there.record()) && !fs::exists(there.best())) return;
+  const std::string own = fmt::format("scores.{}.npy", split);
+  std::error_code none;
+  const bool of_run = !run.empty() && fs::equivalent(there.path(), run, none);
+  if (of_run && name == own) return;
+  throw InputError(fmt::format(
+      "--scores {}: a name in a run folder that only the run's own evaluations may write; {}", scores.string(),
+      of_run ? fmt::format("this one writes {} there, or save these elsewhere", own) : "save these elsewhere"));
 }
 
 }  // namespace
@@ -156,8 +179,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   if (abilities && abilities->left_out > 0)
     report.line(fmt::format("{} of {} pairs of abilities are left out with their images", abilities->left_out,
                             abilities->left_out + std::ssize(abilities->pairs)));
-  const std::string not_own = is_run ? why_not_own(options, folder, split) : "";
-  if (!not_own.empty()) check_scores_path(options, folder, split);
+  const std::string not_own = is_run ? why_not_own(options, folder, *loaded.plugins, split) : "";
+  check_scores_path(options.scores, split.name, is_run && not_own.empty() ? folder.path() : fs::path());
   const FeatureCache cache = open_cache(config, report);
 
   RetrievalModel model(config, *loaded.plugins);

@@ -32,10 +32,13 @@ struct EvalResult {
 
 /// Encodes the split, scores it, and makes every row of the result. A run's own evaluation is also kept in its folder:
 /// the record in record.json under /evaluations/<split>, and the queries' ranks in ranks.<split>.safetensors
-/// (framework/eval/saved_ranks.h), which the record names under "ranks". Its own is the one on its best weights, its
-/// dataset and its config with all rerankers (overrides of paths, threads and workers change none of these); any other
+/// (framework/eval/saved_ranks.h), which the record names under "ranks". Its own is the one on its best weights, with
+/// its config and all rerankers, on a split with the names and captions that record.json has of it. The only overrides
+/// that leave it its own are those of dataset.root, dataset.images, dataset.annotations, cache, output, train.threads
+/// and train.workers, and plugin_paths where the plugins found are the builds of record.json. Any other evaluation
 /// leaves what is kept alone and says so.
-/// @throws InputError on an evaluation that is not its own and `scores` where those of its own belong.
+/// @throws InputError where `scores` is called scores.* in a run folder (there they are of own evaluations), unless it
+///         is scores.<split>.npy of the run and split whose own evaluation this is.
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);
 
 /// Strict metrics of a split, as validation during training needs them.

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <random>
+#include <utility>
+#include <variant>
 
 #include "command.h"
 #include "framework/io/json.h"
+#include "framework/io/npy.h"
 
 namespace orbweaver::testing {
 namespace {
@@ -173,6 +176,23 @@ TEST_F(SweepCommand, ARunWhoseRanksAreLostIsEvaluatedAgain) {
   ASSERT_EQ(command.wait(), 0) << command.err();
   EXPECT_NE(command.err().find("evaluated again, from its saved scores: "), std::string::npos) << command.err();
   EXPECT_EQ(hash_file(ranks), before);
+  EXPECT_EQ(comparable(out), comparable(undisturbed()));
+}
+
+TEST_F(SweepCommand, ScoresThatAreNotThoseOfTheKeptEvaluationAreMadeAgain) {
+  const fs::path out = folder_ / "out", run = out / "runs" / "hard-s1", scores = run / "scores.test.npy";
+  fs::copy(undisturbed(), out, fs::copy_options::recursive);
+  const std::string before = hash_file(scores);
+  const NpyMatrix own = read_npy(scores);
+  Matrix<float> other = std::get<Matrix<float>>(own);
+  for (int64_t at = 0; at < other.rows() * other.cols(); ++at) other.data()[at] = -other.data()[at];
+  write_npy(scores, std::as_const(other).view());
+  fs::remove(run / "ranks.test.safetensors");
+  Command command({"sweep", sweep_file(two_variants).string(), "--out", out.string()}, folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  EXPECT_NE(read_file(run / "process.log").find("scores.test.npy gives other metrics than the evaluation that is kept"),
+            std::string::npos);
+  EXPECT_EQ(hash_file(scores), before);
   EXPECT_EQ(comparable(out), comparable(undisturbed()));
 }
 

@@ -846,5 +846,76 @@ TEST_F(Training, AnotherEvaluationThanTheRunsOwnLeavesItsRecordAndRanksAlone) {
   EXPECT_TRUE(std::filesystem::exists(own.config_or_run / "ranks.test.safetensors"));
 }
 
+TEST_F(Training, ScoresInARunFolderAreOnlyThoseOfItsOwnEvaluationOfThatSplit) {
+  TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
+  options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                       "cache=" + (folder_.path() / "cache").string()};
+  ASSERT_TRUE(train(options, {}).finished);
+  const std::filesystem::path run = options.folder;
+  const auto refused = [](EvalOptions eval, const std::filesystem::path& scores) {
+    eval.scores = scores;
+    const std::string text = message_of([&] { evaluate_run(eval, {}); });
+    EXPECT_TRUE(text.empty() || text.find("save these elsewhere") != std::string::npos) << text;
+    return !text.empty();
+  };
+  EvalOptions eval;
+  eval.config_or_run = run;
+  eval.split = "val";
+  EXPECT_TRUE(refused(eval, run / "scores.test.npy"));
+  EXPECT_TRUE(refused(eval, run / ".." / "run" / "scores.train.npy"));
+  EXPECT_TRUE(refused(eval, run / "scores.val.t2i.npy"));
+  EXPECT_FALSE(std::filesystem::exists(run / "scores.test.npy"));
+  EXPECT_FALSE(refused(eval, run / "scores.val.npy"));
+  EXPECT_TRUE(std::filesystem::exists(run / "scores.val.npy"));
+  EXPECT_FALSE(refused(eval, folder_.path() / "scores.test.npy"));
+
+  // What is evaluated may be no run at all, or another one.
+  eval.config_or_run = folder_.path() / "config.json";
+  eval.overrides = options.overrides;
+  EXPECT_TRUE(refused(eval, run / "scores.val.npy"));
+}
+
+TEST_F(Training, OnADatasetOrPluginsThatChangedAnEvaluationIsNotTheRunsOwn) {
+  namespace fs = std::filesystem;
+  const fs::path run = folder_.path() / "run", ranks = run / "ranks.test.safetensors", data = folder_.path() / "data";
+  const fs::path plugins = ORBWEAVER_BUILD_DIR "/tests/model_plugins";
+  TrainOptions options{folder_.path() / "config.json", {}, run, false, false};
+  options.overrides = {"plugin_paths=[\"" + plugins.string() + "\"]", "cache=" + (folder_.path() / "cache").string()};
+  ASSERT_TRUE(train(options, {}).finished);
+  /// What it said about not keeping its result; empty where it kept it.
+  const auto said = [&](const std::vector<std::string>& overrides) {
+    fs::remove(ranks);
+    std::string last;
+    RunReport report;
+    report.line = [&](const std::string& line) { last = line; };
+    EvalOptions eval;
+    eval.config_or_run = run;
+    eval.overrides = overrides;
+    evaluate_run(eval, report);
+    const bool not_kept = last.starts_with("not kept in ");
+    EXPECT_NE(fs::exists(ranks), not_kept);
+    return not_kept ? last : std::string();
+  };
+  EXPECT_EQ(said({}), "");
+
+  fs::copy(data, folder_.path() / "moved", fs::copy_options::recursive);
+  write_text(data / "test_caps.txt", "brown earth\nother soil\n");
+  EXPECT_NE(said({}).find("another dataset than the run's"), std::string::npos);
+  EXPECT_EQ(said({"dataset.root=" + (folder_.path() / "moved").string()}), "");
+  write_text(folder_.path() / "moved" / "test_caps.txt", "brown earth\nother soil\n");
+  EXPECT_NE(said({"dataset.root=" + (folder_.path() / "moved").string()}).find("another dataset"), std::string::npos);
+  write_text(data / "test_caps.txt", "brown earth\nbare soil\n");
+  EXPECT_EQ(said({"train.workers=1", "output=elsewhere"}), "");
+
+  for (const char* name : {"same", "rebuilt"}) {
+    fs::create_directory(folder_.path() / name);
+    fs::copy(plugins / "orbw_fixtures.so", folder_.path() / name / "orbw_fixtures.so");
+  }
+  write_text(folder_.path() / "rebuilt" / "orbw_fixtures.so", read_file(plugins / "orbw_fixtures.so") + "x");
+  const auto from = [&](const char* name) { return "plugin_paths=[\"" + (folder_.path() / name).string() + "\"]"; };
+  EXPECT_EQ(said({from("same")}), "");
+  EXPECT_NE(said({from("rebuilt")}).find("another build of the plugin fixtures than the run's"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace orbweaver::testing

@@ -352,8 +352,7 @@ TEST(RowLines, OfWhatTheBaselineLacksHoldEqualParameters) {
     of.parameters["k"] = k;
     return of;
   };
-  const std::vector<std::vector<RowKey>> evaluations{
-      {key(25), key(50)}, {key(25)}, {key(75), key(50), key(25)}, {}};
+  const std::vector<std::vector<RowKey>> evaluations{{key(25), key(50)}, {key(25)}, {key(75), key(50), key(25)}, {}};
   const std::vector<std::vector<size_t>> lines{{0, 1}, {0}, {2, 1, 0}, {}};
   EXPECT_EQ(row_lines(evaluations, 1).line_of, lines);
   EXPECT_EQ(row_lines(evaluations, 3).line_of, lines) << "the first with rows for a baseline that has none";
