@@ -47,6 +47,7 @@ struct DataOptions {
   SynthOptions synth;
   std::vector<std::string> abilities;
   std::string split = "test";
+  bool guess = false;
   int threads = default_threads();
   bool json = false;
 };
@@ -158,15 +159,17 @@ void oracle(const DataOptions& options) {
   const Dataset dataset = load_dataset(params);
   const Split& split = split_named(dataset, options.split);
   const AbilityPairs pairs = pairs_for_oracle(options.first, params, dataset, split);
-  const auto outcomes = pair_outcomes(pairs.pairs, pair_scorer(GeometryOracle(split, dataset.triples)));
+  const OracleTies ties = options.guess ? OracleTies::by_lot : OracleTies::stay;
+  const auto outcomes = pair_outcomes(pairs.pairs, pair_scorer(GeometryOracle(split, dataset.triples, ties)));
   const std::vector<AbilityRow> rows = ability_rows(pairs.pairs, outcomes);
   if (!options.json) {
-    fmt::print("geometry oracle on the detections of the {} split: {} pairs\n{}", split.name, pairs.pairs.size(),
-               format_abilities(rows));
+    fmt::print("geometry oracle on the detections of the {} split: {} pairs{}\n{}", split.name, pairs.pairs.size(),
+               options.guess ? ", ties by lot" : "", format_abilities(rows));
     return;
   }
   Value value = abilities_record(pairs, rows);
   value["split"] = split.name;
+  value["ties_by_lot"] = options.guess;
   print_json(value);
 }
 
@@ -248,6 +251,8 @@ void add_oracle_command(CLI::App* parent, const std::shared_ptr<DataOptions>& op
   command->add_option("--split", options->split, "Split whose pairs are told apart")
       ->check(CLI::IsMember({"train", "val", "test"}))
       ->capture_default_str();
+  command->add_flag("--guess", options->guess,
+                    "Where the oracle sees no difference draw lots, as a method does whose scores never tie");
   add_dataset_options(command, options->first, "", "the dataset");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/data/random.h"
 #include "framework/data/synth_scene.h"
 #include "orbweaver/error.h"
 
@@ -240,6 +241,13 @@ double evidence_of_claim(std::span<const Object> detections, const Claim& claim)
   return evidence;
 }
 
+/// Less than any evidence that counts.
+double lot_of(int64_t image, int64_t caption) {
+  constexpr uint64_t lots = uint64_t{1} << 30;
+  Random random(1, static_cast<uint64_t>(image), static_cast<uint64_t>(caption));
+  return 1e-6 * static_cast<double>(random.below(lots)) / static_cast<double>(lots);
+}
+
 double evidence_of(std::span<const Object> detections, const Triple& triple) {
   const std::optional<Claim> subject = claim_of(triple.subject), object = claim_of(triple.object);
   if (triple.relation == "with") return object ? evidence_of_claim(detections, *object) : 0;
@@ -265,8 +273,10 @@ double GeometryOracle::operator()(int64_t image, int64_t caption) const {
   const std::string& text = split_->captions[static_cast<size_t>(caption)].text;
   const auto found = triples_->find(text);
   const bool known = found != triples_->end();
-  return oracle_score(read_detections(record.detections),
-                      {text, known ? std::span<const Triple>(found->second) : std::span<const Triple>(), known});
+  const double score =
+      oracle_score(read_detections(record.detections),
+                   {text, known ? std::span<const Triple>(found->second) : std::span<const Triple>(), known});
+  return ties_ == OracleTies::by_lot ? score + lot_of(image, caption) : score;
 }
 
 }  // namespace orbweaver

@@ -60,17 +60,25 @@ namespace orbweaver {
 /// relation or object that is there as the caption says.
 double oracle_score(std::span<const Object> detections, const Caption& caption);
 
+/// What becomes of images and captions that the detections do not tell apart.
+enum class OracleTies {
+  stay,   ///< they are failures
+  by_lot  ///< drawn once for each image and caption: as it goes with a method whose scores never tie
+};
+
 /// The same for images and captions of a split by their places, reading the detections from disk. The split and the
 /// triples must stay valid.
 class GeometryOracle {
  public:
-  GeometryOracle(const Split& split, const TripleTable& triples) : split_(&split), triples_(&triples) {}
+  GeometryOracle(const Split& split, const TripleTable& triples, OracleTies ties = OracleTies::stay)
+      : split_(&split), triples_(&triples), ties_(ties) {}
   /// @throws InputError where the image has no detections, or they cannot be read.
   double operator()(int64_t image, int64_t caption) const;
 
  private:
   const Split* split_;
   const TripleTable* triples_;
+  OracleTies ties_;
 };
 
 }  // namespace orbweaver

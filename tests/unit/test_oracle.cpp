@@ -277,6 +277,18 @@ TEST(GeometryOracle, ReadsDetectionsAndTriplesAsTheyAreOnDisk) {
   for (const AbilityRow& row : ability_rows(pairs.pairs, outcomes))
     EXPECT_EQ(row.group, row.ability == "scene" ? 0 : 100) << row.ability << " " << row.kind;
 
+  // Lots decide between ties and nothing else.
+  const GeometryOracle strict(dataset.test, dataset.triples),
+      guessing(dataset.test, dataset.triples, OracleTies::by_lot);
+  for (const AbilityPair& pair : pairs.pairs) {
+    const PairScores scores = pair_scorer(guessing)(pair);
+    EXPECT_NE(scores.i2t[0][0], scores.i2t[0][1]) << pair.id;
+    EXPECT_NE(scores.i2t[0][0], scores.i2t[1][0]) << pair.id;
+    EXPECT_NEAR(scores.i2t[1][0], strict(pair.images[1], pair.captions[0]), 1e-6) << pair.id;
+    EXPECT_EQ(scores.i2t, pair_scorer(guessing)(pair).i2t) << pair.id;
+    EXPECT_TRUE(pair.ability == "scene" || outcome_of(scores).group()) << pair.id;
+  }
+
   Split blind = dataset.test;
   blind.images[0].detections.clear();
   EXPECT_THROW(GeometryOracle(blind, dataset.triples)(0, 0), InputError);
