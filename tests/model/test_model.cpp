@@ -688,7 +688,7 @@ TEST_F(FrozenFeatures, AreOfTheFilesThatAnyParameterNames) {
     return model.encoder_identity(Side::text, hashes);
   };
   std::set<std::string> all;
-  for (const char* file : {"a.txt", "t/b.txt", "t/b.idx", "t/vocab.json"}) {
+  for (const char* file : {"a.txt", "t/b.txt", "t/b.names", "t/vocab.json"}) {
     EXPECT_TRUE(all.insert(identity()).second) << file;
     write_text(folder_.path() / file, "content");
   }
