@@ -59,5 +59,40 @@ TEST_F(StatsCommand, ShowsAnExampleInItsHelp) {
   EXPECT_NE(command.out().find("orbweaver data stats datasets/rsicd --graph erg"), std::string::npos);
 }
 
+using OracleCommand = StatsCommand;
+
+TEST_F(OracleCommand, PrintsItsPairsByAbilityAndTheSameAsJson) {
+  Command text = run({"data", "oracle", data(), "--split", "train"});
+  ASSERT_EQ(text.wait(), 0) << text.err();
+  for (const char* part : {"detections of the train split: 24 pairs\n", "\nscene  ", "\nrelation  "})
+    EXPECT_NE(text.out().find(part), std::string::npos) << part << text.out();
+
+  Command json = run({"data", "oracle", data(), "--split", "train", "--guess", "--json"});
+  ASSERT_EQ(json.wait(), 0) << json.err();
+  const Value figures = parse_json(json.out(), "oracle");
+  EXPECT_EQ(figures.at("split").as_string(), "train");
+  EXPECT_EQ(figures.at("pairs").as_int(), 24);
+  EXPECT_TRUE(figures.at("ties_by_lot").as_bool());
+  EXPECT_EQ(figures.at("rows").as_list().size(), 5u);
+}
+
+TEST_F(OracleCommand, AnswersADatasetWithoutPairsOrTriplesWithStatus2AndOneLine) {
+  const std::filesystem::path bare = folder_ / "bare";
+  std::filesystem::create_directories(bare);
+  for (const char* name : {"train_caps.txt", "train_filename.txt", "val_caps.txt", "val_filename.txt", "test_caps.txt",
+                           "test_filename.txt"})
+    std::filesystem::copy_file(shared_ / "data" / name, bare / name);
+  std::filesystem::create_directory_symlink(shared_ / "data" / "images", bare / "images");
+  const auto expect_refused = [&](const std::string& message) {
+    Command command = run({"data", "oracle", bare.string()});
+    EXPECT_EQ(command.wait(), 2);
+    EXPECT_NE(command.err().find(message), std::string::npos) << command.err();
+    EXPECT_EQ(std::ranges::count(command.err(), '\n'), 1) << command.err();
+  };
+  expect_refused("has no pairs of the test split");
+  std::filesystem::copy_file(shared_ / "data" / "abilities.json", bare / "abilities.json");
+  expect_refused("has no triples");
+}
+
 }  // namespace
 }  // namespace orbweaver::testing
