@@ -265,7 +265,8 @@ void inspect_run(PlannedRun& run, const std::string& split, bool retry_failed) {
     run.reason = run.outcome->reason;
     run.log_tail = run.outcome->log_tail;
   } else if (trained && same_evaluation && run.outcome->status == "finished") {
-    const std::string lost = run.folder.why_ranks_lost(*run.outcome, split);
+    // Of a run that is not to be started the figures count all the same.
+    const std::string lost = run.selected ? run.folder.why_ranks_lost(*run.outcome, split) : "";
     run.todo = lost.empty() ? PlannedRun::Todo::nothing : PlannedRun::Todo::evaluate;
     if (lost.empty()) run.state = JobState::finished;
     if (!lost.empty()) run.why = "evaluated again, from its saved scores: " + lost;
