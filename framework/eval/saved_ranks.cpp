@@ -253,9 +253,8 @@ std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_v
 }
 
 bool give_plain_row(const TwoWayRanks& ranks, const Value& rows) {
-  const auto plain = std::ranges::find_if(rows.as_list(), [](const Value& row) {
-    return has_ranks(row) && row.at("reranker").as_string() == "none";
-  });
+  const auto plain = std::ranges::find_if(
+      rows.as_list(), [](const Value& row) { return has_ranks(row) && row.at("reranker").as_string() == "none"; });
   return plain != rows.as_list().end() && gives(ranks, plain->at("metrics"));
 }
 
