@@ -1,6 +1,6 @@
 // The geometry oracle: what an observer with exact rules and a plain reading of captions makes of detections that are
-// as noisy as a method's. Methods are measured against it on pairs of images that differ in one thing: where the
-// detections themselves do not tell the two apart, no reader of boxes can.
+// as noisy as a method's. Methods are measured against it on pairs of images that differ in one thing: where nothing
+// of what a caption names was detected, a reader of boxes can only guess. How guessing would go: OracleTies::by_lot.
 //
 // It is given what a method is given, of an image its detections (label, box, colours, probability) and of a caption
 // its triples, and learns nothing. It knows neither the truth nor how often the detector errs, and looks at no pixel.
@@ -22,10 +22,10 @@
 //   between              angle / 45 degrees - 2, the angle being that under which the subject sees two references, mean
 //                        over all pairs of them: 1 from 135 degrees on, 0 at 90, -1 up to 45
 //   surrounded by        1 - 2 c, c the mean cosine of the angle between two of those around, seen from the middle,
-//   over (surrounds: the      all pairs of them. With n of them and R the length of their mean direction this is R
-//   taken other way round)     without its bias, n R^2 = 1 + (n - 1) c, so that a ring that lost some of its members
-//   still is
-//                        one: about -1/(n-1) for a ring, 0 for any part of it drawn by chance, 1 for a heap on one side
+//                        over all pairs of them; surrounds: the other way round. With n of them, R the length of the
+//                        mean of their directions, n R^2 = 1 + (n - 1) c: R without its bias, so that a ring that lost
+//                        members still is one. c is about -1/(n - 1) for a ring, 0 on average for what chance leaves
+//                        of one, 1 for a heap on one side
 //
 // each held within -1 and 1. Where nothing of a phrase was detected, or one reference of two for "between", or one
 // alone of those around, there is no evidence. So too for all other relations (along, crossing, on both sides of).
