@@ -39,6 +39,9 @@
 // - direction_cone 30 degrees to either side of an axis: the remaining third of all directions are diagonals for which
 //   neither word is right.
 //
+// With `groups` a node has, beside these, relations to several objects of one label at once (groups.h): surrounded by,
+// surrounds, between. They are off by default, as a cluster of like boxes makes many of them.
+//
 // Objects are put in an order by content before anything else, and nodes come out in that order, largest first: with
 // `truncation: "largest"` the order of a detection file changes nothing, bit for bit.
 #pragma once
@@ -46,6 +49,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
@@ -55,6 +59,7 @@
 #include <vector>
 
 #include "orbweaver/graph_builder.h"
+#include "groups.h"
 #include "orbweaver/params.h"
 #include "relations.h"
 
@@ -76,6 +81,8 @@ struct Params : Bounds {
   double scale = 0.25;
   int64_t k = 3;
   int64_t max_close = 3, max_directions = 2;
+  bool groups = false, positions = true;
+  double between_angle = 135;
   std::vector<std::string> attributes;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
@@ -111,6 +118,15 @@ struct Params : Bounds {
     p.field("max_directions", &Params::max_directions,
             "Most edges that leave a node for left of, right of, above and below, the closest first")
         .range(0, 511);
+    p.field("groups", &Params::groups,
+            "Also relations to several objects of a label at once: surrounded by, surrounds, between; not for the "
+            "variant class");
+    p.field("between_angle", &Params::between_angle,
+            "groups: least degrees between the directions of the two that an object lies between")
+        .range(90, 180);
+    p.field("positions", &Params::positions,
+            "false: x and y of the features are 0. With max_close and max_directions 0 the graph is then a bag of "
+            "objects, the control that tells what relations are worth beside labels");
     p.field("attributes", &Params::attributes,
             "Attributes of objects that become node features, in this order; 0 where an object lacks one");
   }
@@ -155,6 +171,9 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder {
       throw orbweaver::InputError(
           "graph_builder sog: near is less than next_to; what is next to something is near it too, so give a larger "
           "near");
+    if (params_.groups && params_.variant == Variant::by_class)
+      throw orbweaver::InputError(
+          "graph_builder sog: groups is true with the variant class, whose nodes are groups already; leave one out");
   }
 
   int64_t feature_width() const override { return object_nodes::feature_width(params_.attributes); }
@@ -167,9 +186,15 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder {
     orbweaver::Graph graph = object_nodes::to_graph(nodes, params_.attributes);
     const double unit = params_.units == Units::pixels ? 1 / object_nodes::image_side("sog", scene) : 1;
     fill_adjacency(groups, unit, graph.adjacency);
-    if (params_.max_close > 0 || params_.max_directions > 0)
-      graph.relations =
-          choose_relations(pairs_of(groups, nodes), size(params_.max_close), size(params_.max_directions));
+    if (!params_.positions)
+      for (int64_t i = 0; i < graph.size(); ++i) graph.features(i, 0) = graph.features(i, 1) = 0;
+    if (params_.max_close == 0 && params_.max_directions == 0 && !params_.groups) return graph;
+    const Pairs pairs = pairs_of(groups, nodes);
+    graph.relations = choose_relations(pairs, size(params_.max_close), size(params_.max_directions));
+    if (params_.groups) {
+      std::vector<orbweaver::Relation> more = group_relations(nodes, pairs, params_.between_angle);
+      std::move(more.begin(), more.end(), std::back_inserter(graph.relations));
+    }
     return graph;
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <ctime>
 #include <limits>
 #include <map>
@@ -13,10 +12,7 @@
 #include <tuple>
 #include <vector>
 
-#include "framework/data/dataset.h"
-#include "framework/io/safetensors.h"
 #include "sog.h"
-#include "test_data.h"
 
 namespace {
 
@@ -497,6 +493,66 @@ TEST(Sog, RefusesNumbersThatAreNotFiniteAndScenesWithoutSize) {
   EXPECT_THROW(build({}, {box("a", 500, 500, 10, 10)}, 0, 0), orbweaver::ShapeError);
 }
 
+TEST(Sog, NamesWhatSurroundsAnObjectOnAllSides) {
+  sog::Params params;
+  params.groups = true;
+  params.max_close = params.max_directions = 0;
+  std::vector<Object> objects = {box("house", 500, 500, 60, 60)};
+  const auto add_trees = [&](std::vector<double> degrees) {
+    objects.resize(1);
+    for (const double angle : degrees)
+      objects.push_back(box("tree", 500 + 80 * std::cos(angle * std::numbers::pi / 180),
+                            500 + 80 * std::sin(angle * std::numbers::pi / 180), 30, 30));
+  };
+  add_trees({0, 120, 240});
+  EXPECT_EQ(sentences(build(params, objects)),
+            (Sentences{"house surrounded by tree", "house surrounded by tree", "house surrounded by tree",
+                       "tree surrounds house", "tree surrounds house", "tree surrounds house"}));
+  add_trees({0, 90, 175});  // a half is free
+  EXPECT_EQ(sentences(build(params, objects)), (Sentences{"house between tree", "house between tree"}));
+  add_trees({0, 120});  // two are no ring
+  EXPECT_EQ(sentences(build(params, objects)), Sentences());
+  add_trees({0, 120, 240});
+  objects[3].cx -= 300;  // far away
+  EXPECT_EQ(sentences(build(params, objects)), (Sentences{"house between tree", "house between tree"}));
+  add_trees({0, 120, 240});
+  objects[3].label = "car";
+  EXPECT_EQ(sentences(build(params, objects)), Sentences());
+}
+
+TEST(Sog, PutsAnObjectBetweenTheTwoClosestPairsOfALabelAtMost) {
+  sog::Params params;
+  params.groups = true;
+  params.max_close = params.max_directions = 0;
+  const std::vector<Object> pair = {box("car", 500, 520, 30, 30), box("house", 400, 500, 60, 60),
+                                    box("house", 600, 500, 60, 60)};
+  EXPECT_EQ(sentences(build(params, pair)), (Sentences{"car between house", "car between house"}));
+  // Four in a row: the two closest pairs have an end in common.
+  std::vector<Object> row = pair;
+  row.push_back(box("house", 200, 500, 60, 60));
+  row.push_back(box("house", 900, 500, 60, 60));
+  const Graph graph = build(params, row);
+  std::set<int64_t> ends;
+  for (const Relation& relation : graph.relations)
+    if (graph.labels[static_cast<size_t>(relation.source)] == "car") ends.insert(relation.target);
+  EXPECT_EQ(ends.size(), 3u);
+  params.between_angle = 170;
+  EXPECT_EQ(sentences(build(params, pair)), Sentences());
+}
+
+TEST(Sog, IsABagOfObjectsWithoutRelationsAndPositions) {
+  sog::Params params;
+  params.positions = false;
+  params.max_close = params.max_directions = 0;
+  const Graph here = build(params, {box("car", 100, 200, 30, 40), box("house", 700, 300, 90, 80)});
+  const Graph there = build(params, {box("car", 800, 900, 30, 40), box("house", 150, 60, 90, 80)});
+  EXPECT_TRUE(here.relations.empty());
+  EXPECT_EQ(here.labels, there.labels);
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t f = 0; f < here.features.cols(); ++f) EXPECT_EQ(here.features(i, f), there.features(i, f)) << f;
+  EXPECT_GT(here.features(0, 2), 0);  // sizes stay
+}
+
 TEST(Sog, RefusesParametersThatContradictEachOther) {
   sog::Params params;
   params.attributes = {"red", "red"};
@@ -508,76 +564,5 @@ TEST(Sog, RefusesParametersThatContradictEachOther) {
   params.near = 0.5;
   EXPECT_THROW(sog::SpatialObjectGraph{params}, orbweaver::InputError);
 }
-
-// The released code on detections of 255 x 255 pixels.
-
-class SogGolden : public ::testing::TestWithParam<int> {
- protected:
-  static constexpr int64_t slots = 20, pixels = 255;
-
-  std::vector<double> read(const std::string& variant, const std::string& what) const {
-    const orbweaver::SafetensorsFile file(orbweaver::testing::test_data() / "golden/gravlm_graphs.safetensors");
-    const auto bytes = file.at(variant + ".scene_" + std::to_string(GetParam()) + "." + what).bytes;
-    std::vector<double> values(bytes.size() / sizeof(double));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return values;
-  }
-  std::vector<Object> objects() const {
-    return orbweaver::read_detections(orbweaver::testing::test_data() / "golden/det_json" /
-                                      ("scene_" + std::to_string(GetParam()) + ".json"));
-  }
-  static sog::Params released(sog::Variant variant) {
-    sog::Params params;
-    params.variant = variant;
-    params.units = sog::Units::pixels;
-    params.truncation = sog::Truncation::first;
-    return params;
-  }
-  /// The graph's numbers in the released slots: node i stands in slot `slot[i]`.
-  static void expect_slots(const Graph& graph, const std::vector<size_t>& slot, const std::vector<double>& adjacency,
-                           const std::vector<double>& degree, double degree_unit) {
-    std::vector<double> found_adjacency(slots * slots), found_degree(slots * slots);
-    for (int64_t i = 0; i < graph.size(); ++i) {
-      const size_t row = slot[static_cast<size_t>(i)];
-      found_degree[row * slots + row] = degree_unit * graph.features(i, 6) * graph.features(i, 7);
-      for (int64_t j = 0; j < graph.size(); ++j)
-        found_adjacency[row * slots + slot[static_cast<size_t>(j)]] = graph.adjacency(i, j);
-    }
-    for (size_t i = 0; i < slots * slots; ++i) {
-      EXPECT_NEAR(found_adjacency[i], adjacency[i], 1e-5) << i;
-      // Sums of pixels run to thousands: the tolerance is relative beyond 1.
-      EXPECT_NEAR(found_degree[i], degree[i], 1e-5 * std::max(1.0, degree[i])) << i;
-    }
-  }
-};
-
-TEST_P(SogGolden, ReproducesTheReleasedInstanceGraph) {
-  ORBWEAVER_NEEDS_TEST_DATA("golden/gravlm_graphs.safetensors");
-  const std::vector<Object> all = objects();
-  const Graph graph = build(released(sog::Variant::instance), all, pixels, pixels);
-  ASSERT_EQ(graph.size(), std::min<int64_t>(slots, static_cast<int64_t>(all.size())));
-  std::vector<size_t> slot;
-  for (int64_t i = 0; i < graph.size(); ++i)
-    for (size_t s = 0; s < all.size(); ++s)
-      if (std::abs(all[s].cx / pixels - graph.features(i, 0)) < 1e-6 &&
-          std::abs(all[s].cy / pixels - graph.features(i, 1)) < 1e-6)
-        slot.push_back(s);
-  ASSERT_EQ(slot.size(), static_cast<size_t>(graph.size()));
-  expect_slots(graph, slot, read("sog_instance", "adjacency"), read("sog_instance", "degree"), 1);
-}
-
-TEST_P(SogGolden, ReproducesTheReleasedClassGraph) {
-  ORBWEAVER_NEEDS_TEST_DATA("golden/gravlm_graphs.safetensors");
-  sog::Params params = released(sog::Variant::by_class);
-  params.classes = {"plane", "car", "building"};
-  const Graph graph = build(params, objects(), pixels, pixels);
-  std::vector<size_t> slot;
-  for (const std::string& label : graph.labels)
-    slot.push_back(
-        static_cast<size_t>(std::find(params.classes.begin(), params.classes.end(), label) - params.classes.begin()));
-  expect_slots(graph, slot, read("sog_class", "adjacency"), read("sog_class", "degree"), pixels * pixels);
-}
-
-INSTANTIATE_TEST_SUITE_P(Scenes, SogGolden, ::testing::Range(0, 4));
 
 }  // namespace
