@@ -205,7 +205,8 @@ double evidence_around(const Objects& ring, const Objects& middle) {
   return cosine ? bounded(1 - 2 * *cosine) : 0;
 }
 
-double evidence_of_relation(const Objects& ones, std::string_view relation, const Objects& others) {
+/// Nothing where there is no rule for the relation.
+std::optional<double> evidence_of_relation(const Objects& ones, std::string_view relation, const Objects& others) {
   if (const std::optional<Spot> direction = direction_of(relation))
     return mean_of_both(ones, others, [&](const Object& one, const Object& other) {
       return bounded(1 - angle_between(centre_of(one) - centre_of(other), *direction) / eighth_turn);
@@ -218,7 +219,7 @@ double evidence_of_relation(const Objects& ones, std::string_view relation, cons
   if (relation == "between") return evidence_between(ones, others);
   if (relation == "surrounded by") return evidence_around(others, ones);
   if (relation == "surrounds") return evidence_around(ones, others);
-  return 0;
+  return std::nullopt;
 }
 
 // ---- numbers, colours and presence
@@ -248,34 +249,45 @@ double lot_of(int64_t image, int64_t caption) {
   return 1e-6 * static_cast<double>(random.below(lots)) / static_cast<double>(lots);
 }
 
-double evidence_of(std::span<const Object> detections, const Triple& triple) {
+/// Nothing where there is no rule for the triple's words, whatever was detected.
+std::optional<double> evidence_of(std::span<const Object> detections, const Triple& triple) {
   const std::optional<Claim> subject = claim_of(triple.subject), object = claim_of(triple.object);
-  if (triple.relation == "with") return object ? evidence_of_claim(detections, *object) : 0;
+  const auto of_claim = [&](const std::optional<Claim>& claim) {
+    return claim ? std::optional(evidence_of_claim(detections, *claim)) : std::nullopt;
+  };
+  if (triple.relation == "with") return of_claim(object);
   if (subject && object)
     return evidence_of_relation(claimed(detections, *subject), triple.relation, claimed(detections, *object));
   const bool of_place = triple.relation == "in" || triple.relation == "on";
-  return subject && of_place ? evidence_of_claim(detections, *subject) : 0;
+  return of_place ? of_claim(subject) : std::nullopt;
 }
 
 }  // namespace
 
 double oracle_score(std::span<const Object> detections, const Caption& caption) {
   double score = 0;
-  for (const Triple& triple : caption.triples) score += evidence_of(detections, triple);
+  for (const Triple& triple : caption.triples) score += evidence_of(detections, triple).value_or(0);
   return score;
 }
 
-double GeometryOracle::operator()(int64_t image, int64_t caption) const {
-  const ImageRecord& record = split_->images[static_cast<size_t>(image)];
-  if (record.detections.empty())
-    throw InputError(fmt::format("{}: has no detections, which the oracle reads; orbweaver detect writes them",
-                                 record.file.string()));
+bool oracle_reads(std::span<const Triple> triples) {
+  return std::ranges::any_of(triples, [](const Triple& triple) { return evidence_of({}, triple).has_value(); });
+}
+
+double GeometryOracle::operator()(int64_t image, int64_t caption) {
+  if (image != image_) {
+    const ImageRecord& record = split_->images[static_cast<size_t>(image)];
+    if (record.detections.empty())
+      throw InputError(fmt::format("{}: has no detections, which the oracle reads; orbweaver detect writes them",
+                                   record.file.string()));
+    detections_ = read_detections(record.detections);
+    image_ = image;
+  }
   const std::string& text = split_->captions[static_cast<size_t>(caption)].text;
   const auto found = triples_->find(text);
   const bool known = found != triples_->end();
-  const double score =
-      oracle_score(read_detections(record.detections),
-                   {text, known ? std::span<const Triple>(found->second) : std::span<const Triple>(), known});
+  const double score = oracle_score(
+      detections_, {text, known ? std::span<const Triple>(found->second) : std::span<const Triple>(), known});
   return ties_ == OracleTies::by_lot ? score + lot_of(image, caption) : score;
 }
 

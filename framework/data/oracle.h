@@ -50,6 +50,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "framework/data/dataset.h"
 #include "orbweaver/scene.h"
@@ -60,25 +61,31 @@ namespace orbweaver {
 /// relation or object that is there as the caption says.
 double oracle_score(std::span<const Object> detections, const Caption& caption);
 
+/// Whether there is a rule for any of a caption's triples, whatever was detected. Of a caption for which there is none
+/// the score is 0 with every image, so that the oracle says nothing about the pairs it stands in.
+bool oracle_reads(std::span<const Triple> triples);
+
 /// What becomes of images and captions that the detections do not tell apart.
 enum class OracleTies {
   stay,   ///< they are failures
   by_lot  ///< drawn once for each image and caption: as it goes with a method whose scores never tie
 };
 
-/// The same for images and captions of a split by their places, reading the detections from disk. The split and the
-/// triples must stay valid.
+/// The same for images and captions of a split by their places, reading the detections from disk. Those of the last
+/// image are kept: asked image by image it reads each file once. The split and the triples must stay valid.
 class GeometryOracle {
  public:
   GeometryOracle(const Split& split, const TripleTable& triples, OracleTies ties = OracleTies::stay)
       : split_(&split), triples_(&triples), ties_(ties) {}
   /// @throws InputError where the image has no detections, or they cannot be read.
-  double operator()(int64_t image, int64_t caption) const;
+  double operator()(int64_t image, int64_t caption);
 
  private:
   const Split* split_;
   const TripleTable* triples_;
   OracleTies ties_;
+  int64_t image_ = -1;
+  std::vector<Object> detections_;  ///< of image_
 };
 
 }  // namespace orbweaver

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "framework/data/dataset.h"
+#include "framework/eval/ability_oracle.h"
 #include "framework/io/json.h"
 #include "orbweaver/error.h"
 
@@ -221,6 +222,13 @@ Value figures_of(const AbilityRow& row) {
   return Value(Value::Object{{"pairs", row.pairs}, {"text", row.text}, {"image", row.image}, {"group", row.group}});
 }
 
+/// The oracle's group accuracy and the row's share of it.
+std::string oracle_cells(const AbilityRow& row) {
+  const std::optional<double> share = row.oracle ? share_of_oracle(row.group, row.oracle->group) : std::nullopt;
+  return fmt::format("{:>7}  {:>6}", row.oracle ? fmt::format("{:.2f}", row.oracle->group) : "-",
+                     share ? fmt::format("{:.1f}%", *share) : "-");
+}
+
 std::string recall_cells(const DirectionMetrics& of) {
   return fmt::format("{:>6.2f} {:>6.2f} {:>6.2f}", of.r1, of.r5, of.r10);
 }
@@ -328,16 +336,16 @@ std::vector<AbilityRow> ability_rows(std::span<const AbilityPair> pairs, std::sp
   return rows;
 }
 
-Value abilities_record(const AbilityPairs& pairs, std::span<const AbilityRow> rows) {
-  Value out = Value::object();
-  out["pairs"] = static_cast<int64_t>(pairs.pairs.size());
-  out["left_out"] = pairs.left_out;
+Value to_value(std::span<const AbilityRow> rows) {
   Value::List list;
   for (const AbilityRow& row : rows) {
     Value entry = Value::object();
     entry[row.kind.empty() ? "ability" : "kind"] = Value(row.kind.empty() ? row.ability : row.kind);
     const Value figures = figures_of(row);
     for (const auto& [key, value] : figures.as_object()) entry[key] = value;
+    if (row.oracle)
+      entry["oracle"] =
+          Value(Value::Object{{"text", row.oracle->text}, {"image", row.oracle->image}, {"group", row.oracle->group}});
     if (row.recalls) entry["metrics"] = to_value(*row.recalls);
     if (row.kind.empty()) {
       entry["kinds"] = Value::list();
@@ -346,7 +354,14 @@ Value abilities_record(const AbilityPairs& pairs, std::span<const AbilityRow> ro
       list.back()["kinds"].push_back(std::move(entry));
     }
   }
-  out["rows"] = Value(std::move(list));
+  return Value(std::move(list));
+}
+
+Value abilities_record(const AbilityPairs& pairs, std::span<const AbilityRow> rows) {
+  Value out = Value::object();
+  out["pairs"] = static_cast<int64_t>(pairs.pairs.size());
+  out["left_out"] = pairs.left_out;
+  out["rows"] = to_value(rows);
   return out;
 }
 
@@ -354,15 +369,18 @@ std::string format_abilities(std::span<const AbilityRow> rows) {
   size_t width = std::string_view("ability").size();
   const auto name_of = [](const AbilityRow& row) { return row.kind.empty() ? row.ability : "  " + row.kind; };
   const auto is_shown = [](const AbilityRow& row) { return row.kind.empty() || row.pairs >= fewest_pairs_of_a_kind; };
-  bool recalls = false, hidden = false;
+  bool recalls = false, oracle = false, hidden = false;
   for (const AbilityRow& row : rows) {
     if (is_shown(row)) width = std::max(width, name_of(row).size());
     recalls |= row.recalls.has_value();
+    oracle |= row.oracle.has_value();
     hidden |= !is_shown(row);
   }
   std::string table;
-  if (recalls) table += fmt::format("{:{}}  {:20}  {:20}\n", "", width + 42, "image to text", "text to image");
+  if (recalls)
+    table += fmt::format("{:{}}  {:20}  {:20}\n", "", width + (oracle ? 59 : 42), "image to text", "text to image");
   table += fmt::format("{:{}}  {:>6}  {:>6} {:>6} {:>6}", "ability", width, "pairs", "text", "image", "group");
+  if (oracle) table += fmt::format("  {:>7}  {:>6}", "oracle", "share");
   if (recalls)
     table += fmt::format("  {:>6}     {:>6} {:>6} {:>6}  {:>6} {:>6} {:>6}", "mR", "R@1", "R@5", "R@10", "R@1", "R@5",
                          "R@10");
@@ -371,6 +389,7 @@ std::string format_abilities(std::span<const AbilityRow> rows) {
     if (!is_shown(row)) continue;
     table += fmt::format("{:{}}  {:>6}  {:>6.2f} {:>6.2f} {:>6.2f}", name_of(row), width, row.pairs, row.text,
                          row.image, row.group);
+    if (oracle) table += "  " + oracle_cells(row);
     if (row.recalls)
       table += fmt::format("  {:>6.2f}     {}  {}", row.recalls->mean_recall(), recall_cells(row.recalls->i2t),
                            recall_cells(row.recalls->t2i));
@@ -381,6 +400,11 @@ std::string format_abilities(std::span<const AbilityRow> rows) {
       "text = each image prefers its own caption of the two; image = each caption its own image; group = both;\n"
       "a tie is no preference";
   if (recalls) table += "; recalls are those of the pairs' images and all their captions, among the whole split";
+  if (oracle)
+    table += fmt::format(
+        "\noracle = group accuracy of the geometry oracle; share = group in percent of it; its text and image: --json\n"
+        "the oracle is {}",
+        oracle_is);
   if (hidden) table += fmt::format("\nkinds of fewer than {} pairs: --json", fewest_pairs_of_a_kind);
   return table + "\n";
 }

@@ -93,6 +93,11 @@ PairScorer pair_scorer(std::function<double(int64_t image, int64_t caption)> sco
 /// One for each pair. @throws InputError on a score that is NaN, naming the pair.
 std::vector<PairOutcome> pair_outcomes(std::span<const AbilityPair> pairs, const PairScorer& scorer);
 
+/// Percent of pairs.
+struct PairAccuracy {
+  double text = 0, image = 0, group = 0;
+};
+
 /// A line of the table: an ability, or one kind of it.
 struct AbilityRow {
   std::string ability;
@@ -101,6 +106,8 @@ struct AbilityRow {
   double text = 0, image = 0, group = 0;  ///< percent of the pairs
   /// Of the pairs' images and all their captions as queries, among the whole split. None where only pairs were scored.
   std::optional<RetrievalMetrics> recalls;
+  /// Of the geometry oracle on the same pairs, where it has rules for them (framework/eval/ability_oracle.h).
+  std::optional<PairAccuracy> oracle{};
 };
 
 /// Abilities in the order of their first pair, each followed by its kinds, these with the most pairs first.
@@ -110,11 +117,16 @@ struct AbilityRow {
 std::vector<AbilityRow> ability_rows(std::span<const AbilityPair> pairs, std::span<const PairOutcome> outcomes,
                                      const TwoWayRanks* ranks = nullptr, std::span<const int64_t> caption_image = {});
 
-/// {"pairs": 750, "left_out": 0, "rows": [{"ability": "relation", "pairs": 750, "text": 61.2, "image": 60.1,
-///   "group": 50.4, "metrics": to_value(RetrievalMetrics), "kinds": [{"kind": "left of / right of", ...}]}]}
+/// [{"ability": "relation", "pairs": 750, "text": 61.2, "image": 60.1, "group": 50.4,
+///   "oracle": {"text": 73.5, "image": 95.5, "group": 73}, "metrics": to_value(RetrievalMetrics),
+///   "kinds": [{"kind": "left of / right of", ...}]}], "oracle" and "metrics" where the row has them.
+Value to_value(std::span<const AbilityRow> rows);
+
+/// {"pairs": 750, "left_out": 0, "rows": to_value(rows)}
 Value abilities_record(const AbilityPairs& pairs, std::span<const AbilityRow> rows);
 
-/// Fixed-width text for a terminal, ending in a newline. Kinds of fewer than `fewest_pairs_of_a_kind` pairs are left
+/// Fixed-width text for a terminal, ending in a newline, with the oracle's group accuracy and a method's share of it
+/// where a row has an oracle. Kinds of fewer than `fewest_pairs_of_a_kind` pairs are left
 /// to the record.
 std::string format_abilities(std::span<const AbilityRow> rows);
 inline constexpr int64_t fewest_pairs_of_a_kind = 20;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "framework/eval/abilities.h"
+#include "framework/eval/ability_oracle.h"
 #include "framework/eval/comparison_text.h"
 #include "framework/io/lenient.h"
 #include "framework/report/html.h"
@@ -89,6 +90,29 @@ std::string variant_cell(const ReportData& data, const ReportVariant& variant) {
                      variant.name == data.baseline ? " <span class=\"tag\">baseline</span>" : "");
 }
 
+/// A variant's group accuracy in percent of the oracle's on the same data; nothing where there is none.
+std::optional<double> share_of(const ReportData& data, const ReportVariant& variant, const std::string& name) {
+  const ReportMetric* metric = metric_of(variant, name);
+  for (const DatasetOracle& oracle : data.oracles) {
+    if (std::ranges::find(oracle.variants, variant.name) == oracle.variants.end()) continue;
+    const std::optional<double> group = oracle.metric(name);
+    return metric && group ? share_of_oracle(metric->mean, *group) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Its full length is the oracle's figure.
+std::string share_bar(double share) {
+  return fmt::format(
+      "<div class=\"deviation\">{}% of oracle</div><div class=\"meter\" style=\"--share:{:.1f}%\"></div>",
+      number(share, 1), std::clamp(share, 0.0, 100.0));
+}
+
+std::string oracle_cell(const ReportData& data, const DatasetOracle& oracle) {
+  return fmt::format("<th scope=\"row\">{} <span class=\"tag\">no model</span></th>",
+                     h(oracle_name(oracle, data.oracles.size())));
+}
+
 std::string number_head(const std::string& title) {
   return fmt::format("<th class=\"number\" scope=\"col\" data-sort=\"descending\">{}</th>", title);
 }
@@ -114,18 +138,31 @@ std::string group_table(const ReportData& data, const std::vector<AbilityColumn>
       if (const ReportComparison* of = comparison_of(variant, name))
         rows +=
             fmt::format("<div class=\"deviation\">{}{}</div>", signed_number(of->difference), marks(*of, data.alpha()));
+      if (const std::optional<double> share = share_of(data, variant, name)) rows += share_bar(*share);
       rows += "</td>";
     }
     rows += "</tr>\n";
   }
+  // At the foot, where sorting leaves it.
+  std::string foot;
+  for (const DatasetOracle& oracle : data.oracles) {
+    foot += "<tr>" + oracle_cell(data, oracle);
+    for (const AbilityColumn& column : columns) {
+      const std::optional<double> group = oracle.metric(column.metric("group"));
+      foot += fmt::format("<td class=\"number\">{}</td>", group ? number(*group) : "–");
+    }
+    foot += "</tr>\n";
+  }
+  if (!foot.empty()) foot = "<tfoot>" + foot + "</tfoot>";
   return scrolling_table("Group accuracy by ability", "class=\"fixed\"",
-                         head + "</tr></thead><tbody>" + rows + "</tbody>");
+                         head + "</tr></thead><tbody>" + rows + "</tbody>" + foot);
 }
 
 std::string score_table(const ReportData& data, const std::vector<AbilityColumn>& columns) {
   std::string head = fmt::format("<thead><tr><th scope=\"col\" data-sort=\"ascending\">{}</th>", heading(data));
   head += "<th scope=\"col\" data-sort=\"ascending\">Ability</th>";
   for (const char* score : {"Text", "Image", "Group"}) head += number_head(score);
+  if (!data.oracles.empty()) head += number_head("% of oracle");
   const bool compared = std::ranges::any_of(data.variants, [](const ReportVariant& variant) {
     return variant.plain_row() && !variant.plain_row()->ability_comparisons.empty();
   });
@@ -133,12 +170,13 @@ std::string score_table(const ReportData& data, const std::vector<AbilityColumn>
     head += number_head("group less " + h(data.baseline)) + "<th class=\"number\" scope=\"col\">Interval</th>" +
             number_head("± over seeds") + number_head("p") + number_head("p, corrected");
   std::string rows;
-  for (const AbilityColumn& column : columns)
+  for (const AbilityColumn& column : columns) {
     for (const ReportVariant& variant : data.variants) {
       if (!metric_of(variant, column.metric("group"))) continue;
       rows += "<tr>" + variant_cell(data, variant) + fmt::format("<td>{}</td>", h(column.name));
       for (const char* score : {"text", "image", "group"})
         rows += metric_cell(metric_of(variant, column.metric(score)));
+      if (!data.oracles.empty()) rows += number_cell(share_of(data, variant, column.metric("group")), 1);
       if (const ReportComparison* of = comparison_of(variant, column.metric("group"))) {
         rows +=
             fmt::format("<td class=\"number\" data-value=\"{}\">{}</td><td class=\"number\">{} to {}</td>",
@@ -151,6 +189,13 @@ std::string score_table(const ReportData& data, const std::vector<AbilityColumn>
       }
       rows += "</tr>\n";
     }
+    for (const DatasetOracle& oracle : data.oracles) {
+      if (!oracle.metric(column.metric("group"))) continue;
+      rows += "<tr>" + oracle_cell(data, oracle) + fmt::format("<td>{}</td>", h(column.name));
+      for (const char* score : {"text", "image", "group"}) rows += number_cell(oracle.metric(column.metric(score)));
+      rows += compared ? "<td></td><td></td><td></td><td></td><td></td><td></td></tr>\n" : "<td></td></tr>\n";
+    }
+  }
   return "<details><summary>Text, image and group accuracy</summary>" +
          scrolling_table("Text, image and group accuracy", "class=\"fixed\"",
                          head + "</tr></thead><tbody>" + rows + "</tbody>") +
@@ -193,12 +238,18 @@ std::string kind_table(const ReportData& data) {
   std::string head = "<thead><tr><th scope=\"col\" data-sort=\"ascending\">Kind</th>" +
                      std::string("<th scope=\"col\" data-sort=\"ascending\">Ability</th>") + number_head("Pairs");
   for (const ReportVariant& variant : data.variants) head += number_head(h(variant.name));
+  for (const DatasetOracle& oracle : data.oracles)
+    head += number_head(h(oracle_name(oracle, data.oracles.size())) + " <span class=\"tag\">no model</span>");
   std::string rows;
   for (const KindRow& row : kinds) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>{}", h(row.kind), h(row.ability),
                         number_cell(static_cast<double>(row.pairs), 0));
     for (const auto& [sum, runs] : row.sums)
       rows += number_cell(runs > 0 ? std::optional(sum / static_cast<double>(runs)) : std::nullopt);
+    for (const DatasetOracle& oracle : data.oracles) {
+      const AbilityRow* of = find_row(oracle.rows, row.ability, row.kind);
+      rows += number_cell(of ? std::optional(of->group) : std::nullopt);
+    }
     rows += "</tr>\n";
   }
   return fmt::format(
@@ -225,6 +276,9 @@ Section abilities(const ReportContent& content) {
         note(fmt::format("Below a figure its difference to {}, pair by pair{}. {}; Holm's correction is within each "
                          "column.",
                          data.baseline, data.sweep ? " and seed by seed" : "", marks_legend(data.alpha())));
+  if (!data.oracles.empty())
+    html += note(
+        fmt::format("The geometry oracle is {}. Below a figure, and as a bar, its share of the oracle's.", oracle_is));
   html += group_table(data, columns);
   return {"abilities", "Abilities", html + score_table(data, columns) + kind_table(data)};
 }

@@ -162,6 +162,7 @@ ReportData parse_sweep(const Value& value, const fs::path& folder) {
   data.statistics = member(value, "statistics");
   for (const Value& given : value.at("variants").as_list()) {
     ReportVariant variant;
+  data.oracles = oracles_from(member(value, "oracle"));
     variant.name = given.at("name").as_string();
     variant.description = text_of(member(given, "description"));
     variant.overrides = texts_of(member(given, "overrides"));
@@ -317,6 +318,9 @@ ReportData read_runs_report(const std::vector<fs::path>& folders) {
     if (data.dataset.is_null()) data.dataset = member(run.record, "dataset");
   }
   label_rows(data);
+    const Value& evaluation = member(member(run.record, "evaluations"), data.split);
+    std::vector<AbilityRow> oracle = recorded_oracle(member(member(evaluation, "abilities"), "rows"));
+    if (!oracle.empty()) add_oracle(data.oracles, variant.name, std::move(oracle));
   return data;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/eval/ability_oracle.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {
@@ -93,7 +94,8 @@ struct ReportData {
   std::string baseline;  ///< name of a variant, or empty
   std::vector<ReportVariant> variants;
   std::optional<double> wall_seconds;
-  Value dataset, cache, statistics;  ///< as results.json has them; null without
+  Value dataset, cache, statistics;    ///< as results.json has them; null without
+  std::vector<DatasetOracle> oracles;  ///< of the split's pairs of abilities, by variant's name
 
   /// What a variant is called: "run" where each run is one of its own.
   const char* noun() const { return sweep ? "variant" : "run"; }

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "framework/eval/ability_oracle.h"
 #include "framework/eval/significance.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/sweep/tables.h"
 #include "framework/train/run_folder.h"
+#include "framework/train/session.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -77,6 +80,27 @@ void add_records(const SweepPlan& plan, Value& out) {
   }
 }
 
+std::vector<AbilityRow> oracle_of(const Config& config, const std::string& name) {
+  // Which files are broken was found out when the runs were evaluated, and is known from then where there is a cache.
+  const Dataset dataset = config.dataset.skip_broken ? open_dataset(config, {}) : load_dataset(config.dataset);
+  const Split& split = name == "train" ? dataset.train : name == "val" ? dataset.val : dataset.test;
+  const std::optional<AbilityPairs> pairs = ability_pairs_of(config.dataset, dataset, split);
+  return pairs ? oracle_rows(pairs->pairs, split, dataset.triples) : std::vector<AbilityRow>();
+}
+
+/// A run is finished where its data is what it was evaluated on (Identifier), so that the oracle sees the same.
+std::vector<DatasetOracle> oracles_of(const SweepPlan& plan) {
+  std::map<std::string, std::vector<AbilityRow>> known;  // by the config's dataset
+  std::vector<DatasetOracle> oracles;
+  for (const PlannedRun& run : plan.runs) {
+    if (run.state != JobState::finished) continue;
+    const std::string key = to_json(run.config.resolved.at("dataset"), -1);
+    if (!known.contains(key)) known[key] = oracle_of(run.config, plan.sweep.params.split);
+    if (!known[key].empty()) add_oracle(oracles, plan.sweep.variants[run.variant].name, known[key]);
+  }
+  return oracles;
+}
+
 /// The sweep file without what says how runs are started.
 Value compared_part(const Value& sweep) {
   Value out = sweep;
@@ -123,6 +147,7 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
     entry["rows"] = rows.at(v);
     out["variants"].push_back(std::move(entry));
   }
+  out["oracle"] = compare ? to_value(oracles_of(plan)) : Value::list();
   out["statistics"] = to_value(params.statistics.options());
   const auto compared = std::ranges::find_if(params.metrics, can_be_compared);
   if (compared != params.metrics.end()) out["statistics"]["unit"] = Value(unit_of(*compared));
@@ -132,7 +157,7 @@ Value sweep_results(const SweepPlan& plan, double wall_seconds, bool compare) {
 
 std::string results_inputs(const SweepPlan& plan) {
   Hasher hasher;
-  hasher.add(std::string_view("7"));  // the number of this way of making results
+  hasher.add(std::string_view("8"));  // the number of this way of making results
   hasher.add(std::string_view(to_json(compared_part(plan.sweep.resolved), -1)));
   for (const PlannedRun& run : plan.runs) {
     hasher.add(std::string_view(run.name)).add(std::string_view(state_name(run.state)));

@@ -14,7 +14,9 @@ namespace orbweaver {
 ///  "overrides", "config", "runs": [{"seed", "name", "folder", "status",
 ///  "reason", "log_tail", "identity", "seconds", "epoch_seconds",
 ///  "peak_memory_mib", "best_epoch", "val_mR", "trained_as", "rows"}], "rows":
-///  variant_rows(...)}], "statistics", "inputs"}.
+///  variant_rows(...)}], "oracle", "statistics", "inputs"}.
+/// "oracle" (framework/eval/ability_oracle.h) is of the split's pairs of abilities, once for each dataset that finished
+/// runs were evaluated on; an empty list where there is none, and while the sweep is still running.
 /// "reason" of a finished run says why it is not compared, where others are: its ranks are lost.
 ///
 /// Times apart (seconds, epoch_seconds, wall_seconds, evaluation times), it is

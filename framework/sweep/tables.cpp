@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "framework/eval/ability_oracle.h"
 #include "framework/eval/comparison_text.h"
 #include "framework/eval/row_lines.h"
 #include "framework/io/json.h"
@@ -162,11 +163,19 @@ struct Table {
   double interval = 0.95, alpha = 0.05;
   int64_t resamples = 0, permutations = 0;
   bool single_seed = false;  ///< some row has one seed only
+  /// Of each dataset, where a column is of an ability that it has figures of.
+  std::vector<DatasetOracle> oracles;
 
   std::vector<std::string> remarks;  ///< on single runs
 
   bool has_comparisons() const { return !compared.to.empty(); }
   bool has_titles() const { return sections.size() > 1 || sections.front().reranker != "none"; }
+  /// Those below a section: rows with a reranker have no figures of abilities.
+  std::span<const DatasetOracle> oracles_of(const Section& section) const {
+    return section.reranker == "none" ? std::span<const DatasetOracle>(oracles) : std::span<const DatasetOracle>();
+  }
+  /// In parentheses, which no variant's name has.
+  std::string label(const DatasetOracle& oracle) const { return "(" + oracle_name(oracle, oracles.size()) + ")"; }
 };
 
 bool is_shown(const Value& row) {
@@ -267,6 +276,10 @@ Table table_of(const Value& results) {
   for (const Section& section : table.sections)
     for (const Line& line : section.lines)
       table.single_seed |= line.row && list_of(member(*line.row, "seeds")).size() == 1;
+  table.oracles = oracles_from(member(results, "oracle"));
+  std::erase_if(table.oracles, [&](const DatasetOracle& oracle) {
+    return std::ranges::none_of(table.metrics, [&](const auto& name) { return oracle.metric(name).has_value(); });
+  });
   return table;
 }
 
@@ -331,6 +344,32 @@ std::string correction_text(const Table& table) {
   return correction_text(families, "section");
 }
 
+/// The oracle's figure of a column; "" for what it has none of.
+std::string oracle_figure(const DatasetOracle& oracle, const std::string& metric) {
+  const std::optional<double> value = oracle.metric(metric);
+  return value ? figure(*value) : "";
+}
+
+/// "relation.group in percent of (oracle): sum 28.6, chain 91.2", for each ability's group among the columns.
+std::vector<std::string> shares_of_oracles(const Table& table) {
+  std::vector<std::string> texts;
+  for (const Section& section : table.sections)
+    for (const DatasetOracle& oracle : table.oracles_of(section))
+      for (const std::string& metric : table.metrics) {
+        if (!metric.ends_with(".group") || !oracle.metric(metric)) continue;
+        std::string shares;
+        for (const Line& line : section.lines) {
+          const bool evaluated = std::ranges::find(oracle.variants, line.variant) != oracle.variants.end();
+          const std::optional<double> mean = evaluated ? metric_of_line(line, metric).mean : std::nullopt;
+          const auto share = mean ? share_of_oracle(*mean, *oracle.metric(metric)) : std::nullopt;
+          if (share) shares += fmt::format("{} {} {:.1f}", shares.empty() ? "" : ",", one_line(line.variant), *share);
+        }
+        if (!shares.empty())
+          texts.push_back(fmt::format("{} in percent of {}:{}", metric, table.label(oracle), shares));
+      }
+  return texts;
+}
+
 /// The sentences below a table.
 std::vector<std::string> notes_of(const Table& table) {
   std::vector<std::string> notes{
@@ -341,6 +380,8 @@ std::vector<std::string> notes_of(const Table& table) {
         "text, image, group: percent of an ability's pairs in which each image prefers its own caption, each caption "
         "its "
         "own image, both; guessing gives 25, 25 and 16.67.");
+  if (!table.oracles.empty()) notes.push_back(fmt::format("(oracle): {}.", oracle_is));
+  for (const std::string& text : shares_of_oracles(table)) notes.push_back(text + ".");
   if (table.single_seed) notes.push_back("A figure without ± is of one seed, which has no deviation.");
   if (table.has_comparisons()) {
     const ComparisonNote& of = table.compared;
@@ -413,6 +454,11 @@ std::string terminal_section(const Table& table, const Section& section) {
     for (size_t at = 0; at < cells.size(); ++at) widths[at] = std::max(widths[at], display_width(cells[at]));
     if (!line.row) cells.push_back(runs.finished > 0 ? "no such row" : runs.unfinished);
   }
+  for (const DatasetOracle& oracle : table.oracles_of(section)) {
+    std::vector<std::string>& cells = lines.emplace_back(std::vector{table.label(oracle), std::string()});
+    for (const std::string& metric : table.metrics) cells.push_back(oracle_figure(oracle, metric));
+    for (size_t at = 0; at < cells.size(); ++at) widths[at] = std::max(widths[at], display_width(cells[at]));
+  }
   const auto written = [&](const std::vector<std::string>& cells, bool spans) {
     std::string text;
     for (size_t at = 0; at < cells.size(); ++at) {
@@ -424,7 +470,8 @@ std::string terminal_section(const Table& table, const Section& section) {
     return text + "\n";
   };
   std::string text = written(head, false);
-  for (size_t at = 0; at < lines.size(); ++at) text += written(lines[at], !section.lines[at].row);
+  for (size_t at = 0; at < lines.size(); ++at)
+    text += written(lines[at], at < section.lines.size() && !section.lines[at].row);
   return text;
 }
 
@@ -520,6 +567,12 @@ std::string markdown_section(const Table& table, const Section& section) {
     }
     text += markdown_line(cells);
   }
+  for (const DatasetOracle& oracle : table.oracles_of(section)) {
+    std::vector<std::string> cells{markdown_cell(table.label(oracle)), ""};
+    for (const std::string& metric : table.metrics) cells.push_back(oracle_figure(oracle, metric));
+    cells.resize(head.size());
+    text += markdown_line(cells);
+  }
   return text;
 }
 
@@ -610,6 +663,14 @@ std::string latex_section(const Table& table, const Section& section, size_t col
     if (table.has_comparisons()) text += " & " + latex_difference(table, line);
     text += " \\\\\n";
   }
+  for (const DatasetOracle& oracle : table.oracles_of(section)) {
+    text += fmt::format("    \\addlinespace\n    {} &", latex_escaped(table.label(oracle)));
+    for (const std::string& metric : table.metrics) {
+      const std::string shown = oracle_figure(oracle, metric);
+      text += " & " + (shown.empty() ? shown : "$" + shown + "$");
+    }
+    text += table.has_comparisons() ? " & \\\\\n" : " \\\\\n";
+  }
   return text;
 }
 
@@ -617,6 +678,7 @@ std::string latex_caption(const Table& table) {
   std::string text = latex_escaped(table.name);
   if (!table.dataset.empty()) text += " (" + latex_escaped(table.dataset) + ")";
   text += ": mean $\\pm$ sample standard deviation over seeds; recalls in percent, the best of each column in bold.";
+  if (!table.oracles.empty()) text += fmt::format(" (oracle): {}.", oracle_is);
   if (table.has_comparisons()) {
     const ComparisonNote& of = table.compared;
     text += fmt::format(
@@ -664,6 +726,7 @@ std::string table_csv(const Value& results) {
                                                         "seed_std", "seeds",  "p",          "p_holm", "significant"};
   std::vector<std::string> head{"variant",         "reranker", "parameters", "tie_rule",
                                 "duplicate_aware", "seeds",    "failed",     "reason"};
+  const size_t before_metrics = head.size();
   for (const std::string& metric : metrics) head.insert(head.end(), {metric + "_mean", metric + "_std"});
   head.insert(head.end(), {"compared_to", "compared_metric", "difference", "low", "high", "seed_std", "seeds_compared",
                            "p", "p_holm", "significant"});
@@ -687,6 +750,17 @@ std::string table_csv(const Value& results) {
     const Value::List& rows = list_of(member(variant, "rows"));
     for (const Value& row : rows) append(row);
     if (rows.empty()) append(null_value());
+  }
+  const Table table = table_of(results);
+  for (const DatasetOracle& oracle : table.oracles) {
+    std::vector<std::string> cells{csv_cell(table.label(oracle))};
+    cells.resize(before_metrics);
+    for (const std::string& metric : metrics) {
+      const std::optional<double> value = oracle.metric(metric);
+      cells.insert(cells.end(), {value ? fmt::format("{}", *value) : "", ""});
+    }
+    cells.resize(head.size());
+    append_csv_line(csv, cells);
   }
   return csv;
 }

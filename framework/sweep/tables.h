@@ -46,6 +46,8 @@ std::vector<Value> variant_rows(std::span<const TableVariant> variants, const st
 /// The tables below read results.json's value as it is; whatever is missing in it (runs still waiting, a sweep without
 /// a baseline) leaves its cells empty. They show strict rows with own positives; the identity reranker's only beside
 /// other rerankers. Variants stand in the sweep's order. A variant of which no run finished has the reason in its line.
+/// Where a column is an ability's that "oracle" of the results has figures of, a line "(oracle)" follows the variants'
+/// plain rows: no seeds, no other figures, never the best of a column. Parentheses stand in no variant's name.
 
 /// Leaderboard for a terminal: mean ± deviation of every metric of the results, difference to the baseline with its
 /// interval, Holm's p and marks; then failures with the last lines of their logs, and what the figures mean. A section
@@ -56,7 +58,7 @@ std::string format_leaderboard(const Value& results);
 /// One line for each variant and row, duplicate-aware and arbitrary rows too, full precision: variant, reranker,
 /// parameters, tie_rule, duplicate_aware, seeds, failed, reason, then <metric>_mean and <metric>_std of each metric,
 /// then compared_to, compared_metric, difference, low, high, seed_std, seeds_compared, p, p_holm, significant.
-/// RFC 4180 quoting, lines end in LF.
+/// Then a line "(oracle)" for each dataset's, its figures as means, the rest empty. RFC 4180 quoting, lines end in LF.
 std::string table_csv(const Value& results);
 
 /// GitHub's tables: best of each column bold, marks beside the difference, a note that says which test it was.

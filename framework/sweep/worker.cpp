@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "framework/cache/file_hashes.h"
+#include "framework/eval/ability_oracle.h"
 #include "framework/eval/evaluation.h"
 #include "framework/eval/named_reranker.h"
 #include "framework/eval/saved_ranks.h"
@@ -309,7 +310,10 @@ class Worker {
     Value& evaluation = record["evaluations"][split_];
     evaluation["rows"] = to_value(rows);
     evaluation.erase("abilities");
-    if (abilities) evaluation["abilities"] = abilities_record(*abilities, rows.front().abilities);
+    if (abilities) {
+      put_beside(rows.front().abilities, oracle_rows(abilities->pairs, split, dataset.triples));
+      evaluation["abilities"] = abilities_record(*abilities, rows.front().abilities);
+    }
     write_atomically(run_.record(), to_json(record) + "\n");
     return rows;
   }

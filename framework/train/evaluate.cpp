@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "framework/eval/abilities.h"
+#include "framework/eval/ability_oracle.h"
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/trec.h"
 #include "framework/io/files.h"
@@ -179,6 +180,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   if (abilities && abilities->left_out > 0)
     report.line(fmt::format("{} of {} pairs of abilities are left out with their images", abilities->left_out,
                             abilities->left_out + std::ssize(abilities->pairs)));
+  // Before the encoding, so that detections which cannot be read are told at once.
+  const std::vector<AbilityRow> oracle =
+      abilities ? oracle_rows(abilities->pairs, split, dataset.triples) : std::vector<AbilityRow>();
   const std::string not_own = is_run ? why_not_own(options, folder, *loaded.plugins, split) : "";
   check_scores_path(options.scores, split.name, is_run && not_own.empty() ? folder.path() : fs::path());
   const FeatureCache cache = open_cache(config, report);
@@ -230,6 +234,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   }
   EvalResult out;
   out.rows = evaluate(input);
+  put_beside(out.rows.front().abilities, oracle);
 
   if (!options.scores.empty()) {
     write_npy(options.scores, scores.i2t.view());

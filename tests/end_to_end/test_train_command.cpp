@@ -207,6 +207,10 @@ TEST_F(AfterTraining, EvalPrintsThePlainRowTheIdentityRowAndEachReranker) {
   const double found = static_cast<double>(std::count(right.begin(), right.end(), true));
   EXPECT_NEAR(first.at("text").as_double(), 100 * found / static_cast<double>(right.size()), 1e-9);
   EXPECT_EQ(read_file(folder_ / "outcomes.csv"), outcomes_csv(ranks.rows, ranks.caption_image));
+  // Beside each ability stands the oracle, but for scene, whose captions no rule reads.
+  EXPECT_NE(out.find("  oracle   share"), std::string::npos) << out;
+  for (const Value& row : abilities.at("rows").as_list())
+    EXPECT_EQ(row.find("oracle") != nullptr, row.at("ability").as_string() != "scene") << to_json(row);
 
   // The saved matrix gives the same metrics by way of the rerank command.
   Command rerank(

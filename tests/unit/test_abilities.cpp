@@ -247,6 +247,30 @@ TEST(AbilityTable, ShowsAbilitiesAndTheirLargerKinds) {
   EXPECT_NE(with.find("37.50   35.00      10.00  20.00  30.00   40.00  50.00  60.00\n"), std::string::npos) << with;
 }
 
+TEST(AbilityTable, ShowsTheOracleAndTheShareOfIt) {
+  AbilityRow relation{"relation", "", 40, 62.5, 50, 36.5, {}}, scene{"scene", "", 40, 90, 80, 75, {}},
+      count{"count", "", 40, 10, 10, 10, {}};
+  relation.oracle = PairAccuracy{73.5, 95.5, 73};
+  count.oracle = PairAccuracy{};
+  const std::string text = format_abilities(std::vector<AbilityRow>{relation, scene, count});
+  EXPECT_TRUE(
+      text.starts_with("ability    pairs    text  image  group   oracle   share\n"
+                       "relation      40   62.50  50.00  36.50    73.00   50.0%\n"
+                       "scene         40   90.00  80.00  75.00        -       -\n"
+                       "count         40   10.00  10.00  10.00     0.00       -\n"
+                       "pairs of images"))
+      << text;
+  EXPECT_NE(text.find("\nthe oracle is no model; it reads the detections and the captions by rule; ties count as "
+                      "failures\n"),
+            std::string::npos)
+      << text;
+  relation.recalls = RetrievalMetrics{{10, 20, 30, 5, 6}, {40, 50, 60, 7, 8}};
+  const std::string with = format_abilities(std::vector<AbilityRow>{relation});
+  const size_t head = with.find('\n') + 1;
+  EXPECT_EQ(with.find("image to text"), with.find("R@1", head) - head - 2) << with;
+  EXPECT_NE(with.find("73.00   50.0%   35.00      10.00  20.00"), std::string::npos) << with;
+}
+
 TEST(AbilityMetrics, AreNamedByAbilityAndScore) {
   ASSERT_TRUE(ability_metric("relation.group"));
   EXPECT_EQ(ability_metric("relation.group")->ability, "relation");

@@ -12,6 +12,7 @@
 #include "framework/data/oracle.h"
 #include "framework/data/synth_scene.h"
 #include "framework/eval/abilities.h"
+#include "framework/eval/ability_oracle.h"
 #include "orbweaver/error.h"
 #include "tests/temporary_folder.h"
 
@@ -278,8 +279,8 @@ TEST(GeometryOracle, ReadsDetectionsAndTriplesAsTheyAreOnDisk) {
     EXPECT_EQ(row.group, row.ability == "scene" ? 0 : 100) << row.ability << " " << row.kind;
 
   // Lots decide between ties and nothing else.
-  const GeometryOracle strict(dataset.test, dataset.triples),
-      guessing(dataset.test, dataset.triples, OracleTies::by_lot);
+  GeometryOracle strict(dataset.test, dataset.triples);
+  const GeometryOracle guessing(dataset.test, dataset.triples, OracleTies::by_lot);
   for (const AbilityPair& pair : pairs.pairs) {
     const PairScores scores = pair_scorer(guessing)(pair);
     EXPECT_NE(scores.i2t[0][0], scores.i2t[0][1]) << pair.id;
@@ -292,6 +293,140 @@ TEST(GeometryOracle, ReadsDetectionsAndTriplesAsTheyAreOnDisk) {
   Split blind = dataset.test;
   blind.images[0].detections.clear();
   EXPECT_THROW(GeometryOracle(blind, dataset.triples)(0, 0), InputError);
+
+  // What stands beside a method's figures are the same rows, without the abilities that no rule reads.
+  const std::vector<AbilityRow> rows = oracle_rows(pairs.pairs, dataset.test, dataset.triples);
+  EXPECT_EQ(find_row(rows, "scene"), nullptr) << "its captions name themes";
+  for (const char* ability : {"count", "attribute", "relation", "distractor"}) {
+    ASSERT_TRUE(find_row(rows, ability)) << ability;
+    EXPECT_EQ(find_row(rows, ability)->group, 100) << ability;
+  }
+}
+
+TEST(Oracle, ReadsACaptionThatHasARuleWhateverWasDetected) {
+  const auto reads = [](const char* subject, const char* relation, const char* object) {
+    return oracle_reads(std::vector<Triple>{{subject, relation, object}});
+  };
+  EXPECT_TRUE(reads("two white planes", "left of", "terminal"));
+  EXPECT_TRUE(reads("house", "surrounded by", "seven trees"));
+  EXPECT_TRUE(reads("three planes", "in", "airport"));
+  EXPECT_TRUE(reads("airport", "with", "plane"));
+  EXPECT_FALSE(reads("tree", "along", "river"));       // no rule for the relation
+  EXPECT_FALSE(reads("airport", "with", "terrace"));   // no kind of object
+  EXPECT_FALSE(reads("plane", "left of", "airport"));  // the reference is a theme
+  EXPECT_FALSE(oracle_reads({}));
+  EXPECT_TRUE(oracle_reads(std::vector<Triple>{{"tree", "along", "river"}, {"plane", "in", "airport"}}));
+}
+
+/// Two pairs of relation, "plane left of terminal" against "right of", and one of scene; detections on disk.
+class OracleBeside : public ::testing::Test {
+ protected:
+  OracleBeside() {
+    split_.name = "test";
+    // The first pair's detections show both layouts; of the second pair's second image the terminal was missed.
+    add_image({thing("plane", 50, 100), thing("terminal", 150, 100)}, "left");
+    add_image({thing("plane", 150, 100), thing("terminal", 50, 100)}, "right");
+    add_image({thing("plane", 50, 100), thing("terminal", 150, 100)}, "left");
+    add_image({thing("plane", 150, 100)}, "right");
+    add_image({}, "this is an airport");
+    add_image({}, "this is a port");
+    triples_["left"] = {{"plane", "left of", "terminal"}};
+    triples_["right"] = {{"plane", "right of", "terminal"}};
+    pairs_ = {{"0", "relation", "left / right", {0, 1}, {0, 1}},
+              {"1", "relation", "left / right", {2, 3}, {2, 3}},
+              {"2", "scene", "airport / port", {4, 5}, {4, 5}}};
+  }
+  void add_image(const Objects& objects, const std::string& caption) {
+    const auto index = static_cast<int64_t>(split_.images.size());
+    const std::filesystem::path file = folder_.path() / (std::to_string(index) + ".json");
+    testing::write_text(file, detections_json(objects));
+    split_.images.push_back({std::to_string(index) + ".png", "", file});
+    split_.captions.push_back({caption, index});
+  }
+  std::vector<AbilityRow> rows() const { return oracle_rows(pairs_, split_, triples_); }
+
+  testing::TemporaryFolder folder_;
+  Split split_;
+  TripleTable triples_;
+  std::vector<AbilityPair> pairs_;
+};
+
+TEST_F(OracleBeside, HasItsOwnRowsWhereTiesAreFailures) {
+  const std::vector<AbilityRow> oracle = rows();
+  ASSERT_EQ(oracle.size(), 2u) << "relation and its kind; no rule reads the captions of scene";
+  EXPECT_EQ(oracle[0].ability, "relation");
+  EXPECT_EQ(oracle[0].pairs, 2);
+  // The second pair: scores 1 and -1 in the image with both, 0 and 0 in that without a terminal. There the captions
+  // tie, so that text is wrong; each caption prefers its own image: 1 > 0, and for "right" 0 > -1.
+  EXPECT_EQ(oracle[0].text, 50);
+  EXPECT_EQ(oracle[0].image, 100);
+  EXPECT_EQ(oracle[0].group, 50);
+  EXPECT_EQ(oracle[1].kind, "left / right");
+}
+
+TEST_F(OracleBeside, SaysNothingOfAnAbilityThatItCannotReadOrSeeToTheLastPair) {
+  split_.images[3].detections.clear();
+  EXPECT_TRUE(rows().empty()) << "an image without detections";
+  split_.images[3].detections = folder_.path() / "3.json";
+  EXPECT_EQ(rows().size(), 2u);
+  pairs_[1].captions[1] = 5;  // "this is a port"
+  EXPECT_TRUE(rows().empty()) << "a caption without a rule";
+  triples_.clear();
+  EXPECT_TRUE(rows().empty());
+  EXPECT_TRUE(oracle_rows({}, split_, triples_).empty());
+}
+
+TEST_F(OracleBeside, RefusesDetectionsThatCannotBeRead) {
+  testing::write_text(folder_.path() / "1.json", "[{");
+  EXPECT_THROW(rows(), InputError);
+}
+
+TEST_F(OracleBeside, StandsBesideTheRowsOfItsAbilityAndKind) {
+  std::vector<AbilityRow> model = ability_rows(pairs_, std::vector<PairOutcome>(3, {true, true}));
+  put_beside(model, rows());
+  ASSERT_TRUE(find_row(model, "relation")->oracle);
+  EXPECT_EQ(find_row(model, "relation")->oracle->group, 50);
+  EXPECT_EQ(find_row(model, "relation", "left / right")->oracle->image, 100);
+  EXPECT_FALSE(find_row(model, "scene")->oracle);
+
+  // In a record, and read back from it.
+  const Value record = to_value(std::span<const AbilityRow>(model));
+  EXPECT_EQ(record.as_list()[0].at("oracle").at("text").as_double(), 50);
+  EXPECT_EQ(record.as_list()[0].at("kinds").as_list()[0].at("oracle").at("group").as_double(), 50);
+  EXPECT_EQ(record.as_list()[1].find("oracle"), nullptr);
+  const std::vector<AbilityRow> again = recorded_oracle(record);
+  EXPECT_EQ(to_value(std::span<const AbilityRow>(again)), to_value(std::span<const AbilityRow>(rows())));
+}
+
+TEST(DatasetOracles, AreOneForVariantsOnTheSameDataAndComeBackFromAFile) {
+  const auto relation = [](double group) {
+    return std::vector<AbilityRow>{{"relation", "", 4, 75, 100, group, {}}, {"relation", "a", 4, 75, 100, group, {}}};
+  };
+  std::vector<DatasetOracle> oracles;
+  for (const char* variant : {"a", "b", "b"}) add_oracle(oracles, variant, relation(75));
+  add_oracle(oracles, "c", relation(25));
+  ASSERT_EQ(oracles.size(), 2u);
+  EXPECT_EQ(oracles[0].variants, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(oracles[1].metric("relation.group"), 25);
+  EXPECT_EQ(oracles[1].metric("relation.text"), 75);
+  EXPECT_EQ(oracles[1].metric("relation.image"), 100);
+  EXPECT_EQ(oracles[1].metric("count.group"), std::nullopt);
+  EXPECT_EQ(oracles[1].metric("mR"), std::nullopt);
+  const Value value = to_value(std::span<const DatasetOracle>(oracles));
+  EXPECT_EQ(to_value(std::span<const DatasetOracle>(oracles_from(value))), value);
+  EXPECT_TRUE(oracles_from(Value()).empty());
+  EXPECT_TRUE(oracles_from(Value(Value::List{Value(), Value(1)})).empty());
+
+  EXPECT_EQ(oracle_name(oracles[0], 1), "oracle");
+  EXPECT_EQ(oracle_name(oracles[0], 2), "oracle on the data of a, b");
+  oracles[0].variants = {"a", "b", "c", "d", "e"};
+  EXPECT_EQ(oracle_name(oracles[0], 2), "oracle on the data of a, b, c and 2 more");
+}
+
+TEST(ShareOfOracle, IsInPercentAndNothingWhereTheOracleHasNone) {
+  EXPECT_EQ(share_of_oracle(36.5, 73), 50);
+  EXPECT_EQ(share_of_oracle(90, 60), 150);
+  EXPECT_EQ(share_of_oracle(0, 0), std::nullopt);
 }
 
 }  // namespace

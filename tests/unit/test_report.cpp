@@ -465,6 +465,71 @@ TEST_F(ReportTest, ComparesRunFoldersPairByPairWithTheFirst) {
     Value record = read_json(run / "record.json");
     record["evaluations"]["test"]["rows"].as_list()[0]["abilities"] = abilities_of_row(row.abilities);
     write_text(run / "record.json", to_json(record));
+TEST_F(ReportTest, ShowsTheOracleAtTheFootAndEachVariantsShareOfIt) {
+  write_sweep();
+  Value results = read_json(folder() / "sweep/results.json");
+  for (const size_t v : {0u, 1u}) {
+    Value& row = results["variants"].as_list()[v]["rows"].as_list()[0];
+    for (const char* name : {"relation.text", "relation.image", "relation.group", "scene.group"})
+      row["metrics"][name] = metric(v ? 61.5 : 20.5, {1, 2});
+  }
+  results["oracle"] = parse_json(
+      R"([{"variants": ["base", "more"], "rows": [{"ability": "relation", "pairs": 750, "text": 82.5, "image": 96.25,
+          "group": 82, "kinds": [{"kind": "left / right", "pairs": 150, "text": 77, "image": 99, "group": 76.75}]}]}])",
+      "oracle");
+  write_text(folder() / "sweep/results.json", to_json(results));
+  Value record = read_json(run_folder("more-s1") / "record.json");
+  record["evaluations"]["test"]["abilities"] = parse_json(
+      R"({"rows": [{"ability": "relation", "pairs": 750, "group": 61.5,
+                    "kinds": [{"kind": "left / right", "pairs": 150, "group": 66.5}]}]})",
+      "abilities");
+  write_text(run_folder("more-s1") / "record.json", to_json(record));
+
+  const std::string page = page_of({folder() / "sweep"});
+  EXPECT_EQ(nesting_fault(page), "");
+  std::string section = page.substr(page.find("<section id=\"abilities\""));
+  section.resize(section.find("</section>"));
+  EXPECT_NE(section.find("The geometry oracle is no model; it reads the detections and the captions by rule; ties "
+                         "count as failures."),
+            std::string::npos);
+  const std::string name = "<tr><th scope=\"row\">oracle <span class=\"tag\">no model</span></th>";
+  // No rule reads the captions of scene.
+  EXPECT_NE(section.find("<tfoot>" + name + "<td class=\"number\">82.00</td><td class=\"number\">–</td></tr>"),
+            std::string::npos)
+      << section;
+  for (const char* share : {">25.0% of oracle</div><div class=\"meter\" style=\"--share:25.0%\">",
+                            ">75.0% of oracle</div><div class=\"meter\" style=\"--share:75.0%\">"})
+    EXPECT_EQ(count(section, share), 1u) << share;
+  EXPECT_NE(section.find(name + "<td>relation</td><td class=\"number\" data-value=\"82.5\">82.50</td><td "
+                                "class=\"number\" data-value=\"96.25\">96.25</td>"),
+            std::string::npos)
+      << section;
+  EXPECT_EQ(count(section, ">76.75</td>"), 1u) << "beside the variants' figures of the kind";
+
+  results.erase("oracle");
+  write_text(folder() / "sweep/results.json", to_json(results));
+  EXPECT_EQ(page_of({folder() / "sweep"}).find("racle"), std::string::npos);
+}
+
+TEST_F(ReportTest, TakesTheOracleOfRunFoldersFromTheirRecords) {
+  for (const char* name : {"first", "second"}) {
+    write_finished_run(folder() / name, 1, 2, false);
+    Value record = read_json(folder() / name / "record.json");
+    Value& evaluation = record["evaluations"]["test"];
+    evaluation["rows"].as_list()[0]["abilities"] =
+        parse_json(R"({"relation": {"pairs": 40, "text": 50, "image": 60, "group": 40}})", "abilities");
+    evaluation["abilities"] = parse_json(
+        R"({"rows": [{"ability": "relation", "pairs": 40, "text": 50, "image": 60, "group": 40,
+                      "oracle": {"text": 80, "image": 90, "group": 80}, "kinds": []}]})",
+        "abilities");
+    write_text(folder() / name / "record.json", to_json(record));
+  }
+  const std::string page = page_of({folder() / "first", folder() / "second"});
+  EXPECT_EQ(nesting_fault(page), "");
+  EXPECT_EQ(count(page, "<tfoot>"), 1u);
+  EXPECT_EQ(count(page, ">50.0% of oracle</div>"), 2u);
+}
+
     SavedRanks ranks = read_ranks(run / ranks_file_name("test"));
     ranks.pairs = saved_pairs(pairs, std::vector<EvaluationRow>{row});
     write_ranks(run / ranks_file_name("test"), ranks);

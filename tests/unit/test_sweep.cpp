@@ -363,6 +363,43 @@ TEST_F(SharedTrainingTest, RanksAreReadOnlyWhereRunsAreCompared) {
   EXPECT_NE(reason(true).find("not compared: ranks.test.safetensors: is not there"), std::string::npos) << reason(true);
 }
 
+TEST_F(SharedTrainingTest, TheOracleStandsInTheResultsOnceForEachDatasetOfFinishedRuns) {
+  const auto planned = [&](const char* name, double missed) {
+    SynthOptions options;
+    options.folder = folder_.path() / name;
+    options.train = 4, options.val = 2, options.test = 20;
+    options.abilities = {Ability::relation};
+    options.noise.missed = missed;
+    write_synthetic_dataset(options);
+    return plan({"dataset.root=" + options.folder.string()});
+  };
+  SweepPlan now = planned("pairs", 0.1);
+  const auto oracle = [&](bool compare = true) { return sweep_results(now, 1, compare).at("oracle").as_list(); };
+  EXPECT_TRUE(oracle().empty()) << "no run is finished";
+  for (PlannedRun& run : now.runs) {
+    run.state = JobState::finished;
+    run.outcome.emplace().rows = Value::list();
+    write_text(run.folder.path() / "record.json", R"({"environment": {"plugins": {}}, "dataset": {}})");
+  }
+  EXPECT_TRUE(oracle(false).empty()) << "the sweep is still running";
+  ASSERT_EQ(oracle().size(), 1u);
+  EXPECT_EQ(oracle()[0].at("variants"), Value(Value::List{"a", "b"}));
+  const Value relation = oracle()[0].at("rows").as_list().at(0);
+  EXPECT_EQ(relation.at("ability").as_string(), "relation");
+  EXPECT_EQ(relation.at("pairs").as_int(), 10);
+  EXPECT_GT(relation.at("group").as_double(), 0);
+
+  // Variant b was evaluated on a dataset of the same images without a single detection.
+  const SweepPlan blind = planned("blind", 1);
+  for (size_t at = 0; at < now.runs.size(); ++at)
+    if (now.runs[at].variant == 1) now.runs[at].config = blind.runs[at].config;
+  ASSERT_EQ(oracle().size(), 2u);
+  EXPECT_EQ(oracle()[0].at("variants"), Value(Value::List{"a"}));
+  EXPECT_EQ(oracle()[0].at("rows").as_list().at(0), relation);
+  EXPECT_EQ(oracle()[1].at("variants"), Value(Value::List{"b"}));
+  EXPECT_EQ(oracle()[1].at("rows").as_list().at(0).at("group").as_double(), 0);
+}
+
 TEST_F(SharedTrainingTest, AFolderThatARenamedVariantLeftProvidesItsTraining) {
   leave(named(plan(), "a-s1"), {"record.json"}, "old-s1");
   EXPECT_EQ(named(inspected(), "a-s1").shares, "") << "it is not trained";

@@ -470,6 +470,71 @@ TEST(Leaderboard, ShowsAbilitiesInPercentAndADashInOtherRows) {
       << table_markdown(ability_results());
 }
 
+/// The same with the oracle's figures: of relation three of the four pairs, of scene none.
+Value oracle_results() {
+  Value value = ability_results();
+  value["oracle"] = parse_json(
+      R"([{"variants": ["new", "old"], "rows": [
+          {"ability": "relation", "pairs": 4, "text": 75, "image": 100, "group": 75, "kinds": []}]}])",
+      "oracle");
+  return value;
+}
+
+/// The one line of a text that begins so.
+std::string line_that_begins(const std::string& text, const std::string& begin) {
+  const size_t at = text.find("\n" + begin) + 1;
+  return at == 0 ? "" : text.substr(at, text.find('\n', at) - at);
+}
+
+TEST(TableOracle, StandsBelowThePlainRowsWithItsFiguresAlone) {
+  const std::string text = format_leaderboard(oracle_results());
+  EXPECT_EQ(line_that_begins(text, "(oracle)  "), "(oracle)                  75.00          75.00") << text;
+  EXPECT_LT(text.find("\n(oracle)  "), text.find("multivariate {"));
+  EXPECT_NE(
+      text.find("\n(oracle): no model; it reads the detections and the captions by rule; ties count as failures."),
+      std::string::npos)
+      << text;
+  // 87.5 and 25 of 75.
+  EXPECT_NE(text.find("\nrelation.group in percent of (oracle): new 116.7, old 33.3.\n"), std::string::npos) << text;
+
+  const std::string markdown = table_markdown(oracle_results());
+  EXPECT_EQ(line_that_begins(markdown, "| (oracle)"), "| (oracle) |  | 75.00 | 75.00 |  |  |  |") << markdown;
+  const std::string latex = table_latex(oracle_results());
+  EXPECT_NE(latex.find("    \\addlinespace\n    (oracle) & & $75.00$ & $75.00$ &  & \\\\\n"), std::string::npos)
+      << latex;
+  EXPECT_NE(latex.find(" (oracle): no model; it reads"), std::string::npos) << latex;
+  const std::string csv = table_csv(oracle_results());
+  EXPECT_TRUE(csv.ends_with("\n(oracle),,,,,,,,75,,75,,,,,,,,,,,,,\n")) << csv;
+}
+
+TEST(TableOracle, IsNeverTheBestOfAColumn) {
+  Value results = oracle_results();
+  results["oracle"].as_list()[0]["rows"].as_list()[0]["group"] = 99;
+  EXPECT_NE(table_markdown(results).find("| new | 2 | **87.50 ± 17.68** |"), std::string::npos)
+      << table_markdown(results);
+}
+
+TEST(TableOracle, IsLeftOutWhereNoColumnIsAnAbilitysThatItHas) {
+  Value results = oracle_results();
+  results["metrics"] = Value(Value::List{"mR", "count.group"});
+  for (const std::string& table :
+       {format_leaderboard(results), table_markdown(results), table_latex(results), table_csv(results)})
+    EXPECT_EQ(table.find("oracle"), std::string::npos) << table;
+}
+
+TEST(TableOracle, OfSeveralDatasetsNamesTheVariantsAndEachHasItsShareOfItsOwn) {
+  Value results = oracle_results();
+  Value second = results.at("oracle").as_list()[0];
+  results["oracle"].as_list()[0]["variants"] = Value(Value::List{"new"});
+  second["variants"] = Value(Value::List{"old"});
+  second["rows"].as_list()[0]["group"] = 50;
+  results["oracle"].push_back(second);
+  const std::string text = format_leaderboard(results);
+  EXPECT_NE(text.find("\n(oracle on the data of new)  "), std::string::npos) << text;
+  EXPECT_NE(text.find("relation.group in percent of (oracle on the data of old): old 50.0.\n"), std::string::npos)
+      << text;
+}
+
 /// A run folder whose outcome, record and ranks are of one evaluation.
 class RunsRanks : public ::testing::Test {
  protected:
