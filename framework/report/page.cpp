@@ -1,6 +1,4 @@
 // The frame of the page, and the sections of figures.
-#include "framework/report/page.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include "framework/eval/significance.h"
 #include "framework/report/assets.h"
 #include "framework/report/html.h"
+#include "framework/report/page.h"
 #include "orbweaver/value.h"
 
 namespace orbweaver {
@@ -437,21 +436,25 @@ std::string facts(const ReportContent& content) {
   return out + "</dl>";
 }
 
+const ReportMetric* plain_figure(const ReportVariant& variant, const std::string& metric) {
+  const ReportRow* row = variant.plain_row();
+  return row ? row->metric(metric) : nullptr;
+}
+
 /// The result in a sentence.
 std::string lead(const ReportData& data) {
   const ReportVariant* best = nullptr;
   for (const ReportVariant& variant : data.variants)
-    if (const ReportRow* row = variant.plain_row();
-        row && (!best || mean_recall(*row) > mean_recall(*best->plain_row())))
+    if (const ReportMetric* figure = plain_figure(variant, data.metric);
+        figure && (!best || better(data.metric, figure->mean, plain_figure(*best, data.metric)->mean)))
       best = &variant;
-  const ReportRow* row = best ? best->plain_row() : nullptr;
-  const ReportMetric* metric = row ? row->metric("mR") : nullptr;
-  if (!metric) return "<p class=\"lead\">No run has been evaluated yet.</p>";
-  std::string out = fmt::format("<p class=\"lead\">{}<b>{}</b> reaches mR {}{}{}",
-                                data.variants.size() > 1 ? "Best without a reranker: " : "", h(best->name),
-                                number(metric->mean), metric->deviation ? " ± " + number(*metric->deviation) : "",
-                                metric->values.size() > 1 ? fmt::format(" over {} seeds", metric->values.size()) : "");
-  if (const auto& of = row->comparison) {
+  if (!best) return "<p class=\"lead\">No run has been evaluated yet.</p>";
+  const ReportMetric& figure = *plain_figure(*best, data.metric);
+  std::string out = fmt::format(
+      "<p class=\"lead\">{}<b>{}</b> reaches {} {}{}{}", data.variants.size() > 1 ? "Best without a reranker: " : "",
+      h(best->name), h(data.metric), number(figure.mean), figure.deviation ? " ± " + number(*figure.deviation) : "",
+      figure.values.size() > 1 ? fmt::format(" over {} seeds", figure.values.size()) : "");
+  if (const auto& of = best->plain_row()->comparison) {
     out += fmt::format(", {} points of {} to {} (interval {} to {}", signed_number(of->difference),
                        h(of->metric.empty() ? "mR" : of->metric), h(of->to.empty() ? data.baseline : of->to),
                        signed_number(of->low), signed_number(of->high));

@@ -156,6 +156,8 @@ ReportData parse_sweep(const Value& value, const fs::path& folder) {
   data.description = text_of(member(value, "description"));
   if (const std::string split = text_of(member(value, "split")); !split.empty()) data.split = split;
   data.baseline = text_of(member(value, "baseline"));
+  if (const Value::List& metrics = list_of(member(value, "metrics")); !metrics.empty())
+    data.metric = text_of(metrics.front());
   data.wall_seconds = number_of(member(value, "wall_seconds"));
   data.dataset = member(value, "dataset");
   data.cache = member(value, "cache");

@@ -91,7 +91,8 @@ struct ReportData {
   bool sweep = false;
   std::string name, description;
   std::string split = "test";
-  std::string baseline;  ///< name of a variant, or empty
+  std::string baseline;       ///< name of a variant, or empty
+  std::string metric = "mR";  ///< says which variant is the best; a sweep's is its first
   std::vector<ReportVariant> variants;
   std::optional<double> wall_seconds;
   Value dataset, cache, statistics;    ///< as results.json has them; null without

@@ -401,6 +401,22 @@ TEST_F(ReportTest, SaysTheResultWithItsIntervalAndCorrectedP) {
   EXPECT_NE(page.find("95% interval from 10000 bootstrap resamples"), std::string::npos);
 }
 
+TEST_F(ReportTest, NamesTheBestByTheSweepsFirstMetric) {
+  const fs::path sweep = write_sweep();
+  Value results = read_json(sweep / "results.json");
+  const auto expect_best = [&](const char* metric, const char* sentence) {
+    results["metrics"] = Value::list();
+    for (const std::string name : {metric, "mR"}) results["metrics"].push_back(name);
+    write_text(sweep / "results.json", to_json(results));
+    const std::string page = page_of({sweep});
+    EXPECT_NE(page.find(sentence), std::string::npos) << page.substr(page.find("class=\"lead\""), 120);
+  };
+  results["variants"].as_list()[0]["rows"].as_list()[0]["metrics"]["i2t.R@1"] = metric(30, {29.5, 30.5});
+  expect_best("i2t.R@1", "<b>base</b> reaches i2t.R@1 30.00 ± ");
+  expect_best("i2t.medR", "<b>base</b> reaches i2t.medR 20.00 ± ");  // of ranks the lower is the better
+  expect_best("mR", "<b>more</b> reaches mR 21.50 ± ");
+}
+
 TEST_F(ReportTest, TextFromDataIsEscapedEverywhere) {
   const std::string page = page_of({write_sweep()});
   EXPECT_EQ(count(page, "<script"), 3u) << "data, chart library, our own";
