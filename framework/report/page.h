@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "framework/report/gallery.h"
@@ -81,6 +82,19 @@ std::string correction_text(const ReportData& data);
 
 /// The labels of the rows that a paper would report, in the order of their first appearance.
 std::vector<std::string> reported_labels(const ReportData& data);
+
+/// The rows of a label with the variants that have them, the baseline first.
+using LabelledRow = std::pair<const ReportVariant*, const ReportRow*>;
+std::vector<LabelledRow> rows_labelled(const ReportData& data, const std::string& label);
+
+/// What the comparisons compare.
+std::string compared_metric(const ReportData& data);
+
+/// Whether `a` is a better value of the metric than `b`.
+bool better(const std::string& metric, double a, double b);
+
+/// "1, 2, 5".
+std::string list_text(const std::vector<int64_t>& numbers);
 
 }  // namespace page
 }  // namespace orbweaver
