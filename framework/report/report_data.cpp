@@ -162,9 +162,9 @@ ReportData parse_sweep(const Value& value, const fs::path& folder) {
   data.dataset = member(value, "dataset");
   data.cache = member(value, "cache");
   data.statistics = member(value, "statistics");
+  data.oracles = oracles_from(member(value, "oracle"));
   for (const Value& given : value.at("variants").as_list()) {
     ReportVariant variant;
-  data.oracles = oracles_from(member(value, "oracle"));
     variant.name = given.at("name").as_string();
     variant.description = text_of(member(given, "description"));
     variant.overrides = texts_of(member(given, "overrides"));
@@ -318,11 +318,11 @@ ReportData read_runs_report(const std::vector<fs::path>& folders) {
     ReportRun& run = variant.runs.front();
     variant.rows = naming(run.folder / "record.json", [&] { return rows_of(run, data.split); });
     if (data.dataset.is_null()) data.dataset = member(run.record, "dataset");
-  }
-  label_rows(data);
     const Value& evaluation = member(member(run.record, "evaluations"), data.split);
     std::vector<AbilityRow> oracle = recorded_oracle(member(member(evaluation, "abilities"), "rows"));
     if (!oracle.empty()) add_oracle(data.oracles, variant.name, std::move(oracle));
+  }
+  label_rows(data);
   return data;
 }
 
