@@ -465,22 +465,6 @@ TEST_F(ReportTest, ShowsAbilitiesWithTheirDifferencesAndKinds) {
   EXPECT_EQ(section.find("in / next to"), std::string::npos) << "too few pairs for a line";
 }
 
-TEST_F(ReportTest, ComparesRunFoldersPairByPairWithTheFirst) {
-  for (const bool better : {false, true}) {
-    const fs::path run = folder() / (better ? "second" : "first");
-    write_finished_run(run, 1, 2, false);
-    std::vector<AbilityPair> pairs;
-    std::vector<PairOutcome> outcomes;
-    for (int at = 0; at < 10; ++at) {
-      pairs.push_back({std::to_string(at), "relation", "", {0, 1}, {0, 2}});
-      outcomes.push_back({true, better || at == 0});
-    }
-    EvaluationRow row;
-    row.pair_outcomes = outcomes;
-    row.abilities = ability_rows(pairs, outcomes);
-    Value record = read_json(run / "record.json");
-    record["evaluations"]["test"]["rows"].as_list()[0]["abilities"] = abilities_of_row(row.abilities);
-    write_text(run / "record.json", to_json(record));
 TEST_F(ReportTest, ShowsTheOracleAtTheFootAndEachVariantsShareOfIt) {
   write_sweep();
   Value results = read_json(folder() / "sweep/results.json");
@@ -546,6 +530,22 @@ TEST_F(ReportTest, TakesTheOracleOfRunFoldersFromTheirRecords) {
   EXPECT_EQ(count(page, ">50.0% of oracle</div>"), 2u);
 }
 
+TEST_F(ReportTest, ComparesRunFoldersPairByPairWithTheFirst) {
+  for (const bool better : {false, true}) {
+    const fs::path run = folder() / (better ? "second" : "first");
+    write_finished_run(run, 1, 2, false);
+    std::vector<AbilityPair> pairs;
+    std::vector<PairOutcome> outcomes;
+    for (int at = 0; at < 10; ++at) {
+      pairs.push_back({std::to_string(at), "relation", "", {0, 1}, {0, 2}});
+      outcomes.push_back({true, better || at == 0});
+    }
+    EvaluationRow row;
+    row.pair_outcomes = outcomes;
+    row.abilities = ability_rows(pairs, outcomes);
+    Value record = read_json(run / "record.json");
+    record["evaluations"]["test"]["rows"].as_list()[0]["abilities"] = abilities_of_row(row.abilities);
+    write_text(run / "record.json", to_json(record));
     SavedRanks ranks = read_ranks(run / ranks_file_name("test"));
     ranks.pairs = saved_pairs(pairs, std::vector<EvaluationRow>{row});
     write_ranks(run / ranks_file_name("test"), ranks);
