@@ -5,14 +5,14 @@
 #include <fstream>
 #include <functional>
 
-#include "framework/model/inspect_weights.h"
-#include "framework/model/tensor_file.h"
 #include "gradient_check.h"
 #include "image_encoder.h"
 #include "orbweaver/torch/fusion.h"
+#include "orbweaver/torch/weights.h"
 #include "temporary_folder.h"
 #include "test_data.h"
 #include "text_encoder.h"
+#include "weights_file.h"
 
 namespace {
 
@@ -23,6 +23,7 @@ using orbweaver::StateDict;
 using orbweaver::TokenBatch;
 using orbweaver::testing::TemporaryFolder;
 using orbweaver::testing::write_text;
+using orbweaver::testing::write_weights;
 
 // 512 bytes, three merges, start 515 and end 516.
 constexpr const char* kMerges = "l o\nlo w</w>\ne r</w>\n";
@@ -380,7 +381,7 @@ TEST(ClipText, TakesItsVocabularyFromTheParameterOrFromBesideTheWeights) {
   EXPECT_EQ(named->tokenize(std::string(200, '!')).size(), 12U);
 
   const fs::path weights = folder.path() / "w.safetensors";
-  orbweaver::save_tensors(weights, openai_state(*image_encoder(small_image()), *named), {});
+  write_weights(weights, openai_state(*image_encoder(small_image()), *named));
   ClipTextParams beside;
   beside.weights = weights;
   EXPECT_EQ(text_encoder(beside)->tokenize("low"), named->tokenize("low"));
@@ -427,7 +428,7 @@ class ClipWeightsFiles : public ::testing::Test {
     images_ = at::rand({2, 3, 64, 64});
   }
 
-  void save(const StateDict& state) const { orbweaver::save_tensors(file_, state, {}); }
+  void save(const StateDict& state) const { write_weights(file_, state); }
   ClipImageParams image_params() const {
     ClipImageParams params;
     params.weights = file_;
@@ -615,7 +616,7 @@ TEST_F(ClipWeightsFiles, AreNotNeededByARunThatHasItsCheckpoint) {
 
 TEST_F(ClipWeightsFiles, TellTheActivationByTheirFamily) {
   const auto choice = [&](const std::string& name, const StateDict& state) {
-    orbweaver::save_tensors(folder_.path() / name, state, {});
+    write_weights(folder_.path() / name, state);
     const ClipWeights weights = read_clip_weights(folder_.path() / name);
     fs::remove(folder_.path() / name);
     return weights.activation;
@@ -649,25 +650,6 @@ TEST_F(ClipWeightsFiles, AnActivationThatIsSaidWins) {
   expect_in(::testing::internal::GetCapturedStderr(), "activation=gelu\n");
   at::NoGradGuard no_grad;
   EXPECT_GT(difference(quick->forward(images_).global, plain->forward(images_).global), 1e-5);
-}
-
-TEST_F(ClipWeightsFiles, AreRecognisedByInspection) {
-  save(hugging_face_state(state_));
-  orbweaver::PluginHost plugins;
-  const orbweaver::WeightsInspection inspection = orbweaver::inspect_weights(file_, plugins);
-  EXPECT_EQ(inspection.groups.front().name, "logit_scale");
-  int fits = 0;
-  for (const auto& candidate : inspection.candidates) {
-    const bool clip = candidate.id == "clip_image" || candidate.id == "clip_text";
-    EXPECT_EQ(candidate.refusal.empty(), clip) << candidate.id << ": " << candidate.refusal;
-    if (!clip) continue;
-    EXPECT_EQ(candidate.plugin, "clip");
-    ++fits;
-    EXPECT_EQ(candidate.widths.global, 24);
-    expect_in(candidate.notes, "activation=quick_gelu (the default of Hugging Face CLIP)");
-    EXPECT_EQ(candidate.params.at("weights").as_string(), file_.string());
-  }
-  EXPECT_EQ(fits, 2);
 }
 
 // ---- training ----

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "framework/model/tensor_file.h"
 #include "gradient_check.h"
 #include "mvsa.h"
 #include "temporary_folder.h"
 #include "test_data.h"
+#include "weights_file.h"
 
 namespace {
 
@@ -215,7 +215,7 @@ class MvsaWeights : public ::testing::Test {
   void SetUp() override { at::manual_seed(8); }
 
   MvsaParams loading(int64_t size, const orbweaver::StateDict& state) {
-    orbweaver::save_tensors(file_, state, {});
+    orbweaver::testing::write_weights(file_, state);
     MvsaParams params = of_size(size);
     params.weights = file_;
     return params;

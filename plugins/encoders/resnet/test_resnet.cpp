@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "framework/model/tensor_file.h"
 #include "resnet.h"
 #include "temporary_folder.h"
+#include "weights_file.h"
 
 namespace {
 
@@ -103,7 +103,7 @@ class ResnetWeights : public ::testing::Test {
 TEST_F(ResnetWeights, AreLoadedAndTheClassifierIsPassedOver) {
   state_["fc.weight"] = at::zeros({1000, 512});
   state_["fc.bias"] = at::zeros({1000});
-  orbweaver::save_tensors(file_, state_, {});
+  orbweaver::testing::write_weights(file_, state_);
   ::testing::internal::CaptureStderr();
   ResnetEncoder encoder(params(18), Inputs{});
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("fc.*"), std::string::npos);
@@ -118,7 +118,7 @@ TEST_F(ResnetWeights, ThatDoNotFitAreReportedAllAtOnce) {
   state_.erase("layer1.0.conv1.weight");
   state_["head.weight"] = at::zeros({2});
   state_["bn1.bias"] = at::zeros({32});
-  orbweaver::save_tensors(file_, state_, {});
+  orbweaver::testing::write_weights(file_, state_);
   const std::string error = error_of(18);
   EXPECT_NE(error.find("1 missing: layer1.0.conv1.weight"), std::string::npos) << error;
   EXPECT_NE(error.find("1 unexpected: head.weight"), std::string::npos) << error;
@@ -126,7 +126,7 @@ TEST_F(ResnetWeights, ThatDoNotFitAreReportedAllAtOnce) {
 }
 
 TEST_F(ResnetWeights, OfAnotherDepthAreRefused) {
-  orbweaver::save_tensors(file_, state_, {});
+  orbweaver::testing::write_weights(file_, state_);
   EXPECT_NE(error_of(34).find("depth 34"), std::string::npos);
 }
 

@@ -1,8 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "../local_only/local_only.h"
-#include "../midf/midf.h"
-#include "../weighted_sum/weighted_sum.h"
 #include "global.h"
 #include "gradient_check.h"
 
@@ -93,23 +90,6 @@ TEST(GlobalFusion, SwitchesItsDropoutAndNormWithTheMode) {
   EXPECT_FALSE(fusion.forward(side).equal(fusion.forward(side)));
   fusion.train(false);
   EXPECT_TRUE(fusion.forward(side).equal(fusion.forward(side)));
-}
-
-TEST(SceneHead, DrawsTheSameFirstWeightsInEveryFusion) {
-  Inputs in = inputs(Side::image, 5, 6, 4);
-  in.image.local = 3;
-  const auto first_weights = [&]<class F>(typename F::Params params, const char* name, F*) {
-    at::manual_seed(7);
-    return F(params, in).named_parameters()[name].detach().clone();
-  };
-  LocalOnlyParams text_only;
-  text_only.sides = LevelParams::Sides::text;
-  MidfParams midf;
-  midf.heads = 2;
-  const at::Tensor scene = first_weights({}, "out.weight", static_cast<GlobalFusion*>(nullptr));
-  EXPECT_TRUE(scene.equal(first_weights({}, "global.out.weight", static_cast<WeightedSumFusion*>(nullptr))));
-  EXPECT_TRUE(scene.equal(first_weights(midf, "global.out.weight", static_cast<MidfFusion*>(nullptr))));
-  EXPECT_TRUE(scene.equal(first_weights(text_only, "global.out.weight", static_cast<LocalOnlyFusion*>(nullptr))));
 }
 
 TEST(GlobalFusion, BatchNormPutsFeaturesOfDifferentScaleOnOne) {

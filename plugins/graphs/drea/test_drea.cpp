@@ -2,18 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <ctime>
 #include <limits>
-#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "drea.h"
-#include "framework/data/dataset.h"
-#include "framework/io/safetensors.h"
-#include "test_data.h"
 
 namespace {
 
@@ -242,90 +237,6 @@ TEST(Drea, RefusesAnAttributeNamedTwice) {
   drea::Params params;
   params.attributes = {"red", "red"};
   EXPECT_THROW(drea::DreaGraph{params}, orbweaver::InputError);
-}
-
-// The published equations on seeded objects.
-
-class DreaGolden : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ORBWEAVER_NEEDS_TEST_DATA("golden/galr_drea.safetensors");
-    file_ =
-        std::make_unique<orbweaver::SafetensorsFile>(orbweaver::testing::test_data() / "golden/galr_drea.safetensors");
-  }
-
-  template <class T>
-  std::vector<T> read(const std::string& name) const {
-    const auto bytes = file_->at(name).bytes;
-    std::vector<T> values(bytes.size() / sizeof(T));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return values;
-  }
-
-  std::vector<Object> objects(const std::string& prefix) const {
-    const auto centers = read<double>(prefix + "centers"), areas = read<double>(prefix + "area"),
-               probabilities = read<double>(prefix + "probability");
-    const auto categories = read<int64_t>(prefix + "category");
-    std::vector<Object> objects;
-    for (size_t i = 0; i < areas.size(); ++i)
-      objects.push_back(
-          square(std::to_string(categories[i]), centers[2 * i], centers[2 * i + 1], areas[i], probabilities[i]));
-    return objects;
-  }
-
-  /// Where each golden object, known by its area, stands in the graph.
-  std::vector<int64_t> places(const Graph& graph, const std::vector<double>& areas) const {
-    std::vector<int64_t> places;
-    for (const double area : areas)
-      for (int64_t i = 0; i < graph.size(); ++i)
-        if (std::abs(graph.features(i, 6) - area) < 1e-7) places.push_back(i);
-    return places;
-  }
-
-  std::unique_ptr<orbweaver::SafetensorsFile> file_;
-};
-
-TEST_F(DreaGolden, ReproducesTheAdjacencyAndItsEnhancement) {
-  const std::vector<double> areas = read<double>("area");
-  for (const bool enhance : {false, true}) {
-    const Graph graph = build(with(false, enhance), objects(""));
-    const auto expected = read<double>(enhance ? "d_A_enhanced.boost1.15" : "d_A");
-    const auto place = places(graph, areas);
-    ASSERT_EQ(place.size(), areas.size());
-    for (size_t i = 0; i < areas.size(); ++i)
-      for (size_t j = 0; j < areas.size(); ++j)
-        EXPECT_NEAR(graph.adjacency(place[i], place[j]), expected[i * areas.size() + j], 1e-6);
-  }
-}
-
-TEST_F(DreaGolden, ReproducesTheMergedObjects) {
-  const Graph graph = build(with(true, false), objects(""));
-  const std::vector<Object> expected = objects("merged.");
-  const auto place = places(graph, read<double>("merged.area"));
-  ASSERT_EQ(graph.size(), static_cast<int64_t>(expected.size()));
-  ASSERT_EQ(place.size(), expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) {
-    EXPECT_EQ(graph.labels[static_cast<size_t>(place[i])], expected[i].label);
-    EXPECT_NEAR(graph.features(place[i], 0), expected[i].cx / 1000, 1e-6);
-    EXPECT_NEAR(graph.features(place[i], 1), expected[i].cy / 1000, 1e-6);
-    EXPECT_NEAR(graph.features(place[i], 7), expected[i].probability, 1e-6);
-  }
-}
-
-TEST(DreaOnDota, LosesNoObjectOfTheExampleImagesAtTheDefaultScale) {
-  ORBWEAVER_NEEDS_TEST_DATA("data/dota_example/labelTxt");
-  struct Case {
-    const char* name;
-    int64_t width, height;
-    size_t objects;
-    int64_t left;
-  };
-  for (const Case& image : {Case{"P0706", 1111, 1182, 536, 19}, Case{"P1888", 712, 557, 64, 9}}) {
-    const auto objects = orbweaver::read_detections(orbweaver::testing::test_data() / "data/dota_example/labelTxt" /
-                                                    (std::string(image.name) + ".txt"));
-    ASSERT_EQ(objects.size(), image.objects);
-    EXPECT_EQ(build({}, objects, image.width, image.height).size(), image.left) << image.name;
-  }
 }
 
 }  // namespace

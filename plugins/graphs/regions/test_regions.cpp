@@ -1,27 +1,21 @@
 #include <gtest/gtest.h>
 
-#include <array>
 #include <map>
 #include <set>
 #include <thread>
 
-#include "framework/data/image.h"
+#include "image.h"
 #include "regions.h"
 #include "test_data.h"
 
 namespace {
 
-using orbweaver::Image;
 using orbweaver::Object;
+using orbweaver::testing::Colour;
+using orbweaver::testing::flat;
+using orbweaver::testing::Image;
 
-using Colour = std::array<uint8_t, 3>;
 constexpr Colour blue{30, 60, 200}, green{60, 150, 50}, grey{120, 120, 120};
-
-Image flat(int64_t width, int64_t height, Colour colour) {
-  Image image{width, height, {}};
-  for (int64_t i = 0; i < width * height; ++i) image.pixels.insert(image.pixels.end(), colour.begin(), colour.end());
-  return image;
-}
 
 void set(Image& image, int64_t x, int64_t y, Colour colour) {
   std::copy(colour.begin(), colour.end(), image.pixels.begin() + (y * image.width + x) * 3);
@@ -254,7 +248,7 @@ TEST(Regions, OfRealImagesAreSound) {
   RegionsDetector detector({});
   size_t objects = 0, images = 0;
   for (size_t i = 0; i < files.size(); i += 100, ++images) {
-    const Image image = orbweaver::decode_image(files[i]);
+    const Image image = orbweaver::testing::read_image(files[i]);
     const auto found = detector.detect(image.view());
     expect_sound(found, image);
     objects += found.size();

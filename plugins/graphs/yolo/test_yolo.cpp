@@ -1,9 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <array>
 #include <fstream>
 
-#include "framework/data/image.h"
+#include "image.h"
 #include "temporary_folder.h"
 #include "test_data.h"
 #include "yolo.h"
@@ -11,8 +10,9 @@
 namespace {
 
 namespace fs = std::filesystem;
-using orbweaver::Image;
 using orbweaver::Object;
+using orbweaver::testing::flat;
+using orbweaver::testing::Image;
 
 std::vector<Candidate> decoded(const std::vector<float>& values, const std::vector<int64_t>& shape, Layout layout,
                                double confidence = 0.25) {
@@ -193,12 +193,6 @@ void write_onnx(const fs::path& file, uint64_t side, const std::vector<float>& b
       12, value("output", transposed ? std::vector<uint64_t>{1, boxes, rows} : std::vector<uint64_t>{1, rows, boxes}));
   const Message model = Message().number(1, 7).add(7, graph).add(8, Message().text(1, "").number(2, 11));
   std::ofstream(file, std::ios::binary) << model.bytes;
-}
-
-Image flat(int64_t width, int64_t height, std::array<uint8_t, 3> colour) {
-  Image image{width, height, {}};
-  for (int64_t i = 0; i < width * height; ++i) image.pixels.insert(image.pixels.end(), colour.begin(), colour.end());
-  return image;
 }
 
 std::string error_of(const YoloParams& params) {
@@ -416,7 +410,7 @@ TEST(YoloFastest, FindsObjectsOfTheSameScoresInEveryRunOnRealImages) {
     const fs::path file =
         orbweaver::testing::test_data() / "data/rsicd/images" / ("airport_" + std::to_string(i) + ".jpg");
     if (!fs::exists(file)) continue;
-    const Image image = orbweaver::decode_image(file);
+    const Image image = orbweaver::testing::read_image(file);
     const auto objects = detector.detect(image.view());
     EXPECT_EQ(other.detect(image.view()), objects);
     for (const Object& object : objects) {

@@ -4,7 +4,6 @@
 #include <random>
 
 #include "cross_modal.h"
-#include "framework/eval/candidates.h"
 
 namespace {
 
@@ -68,20 +67,6 @@ TEST(CrossModal, KeepsIdenticalItemsTied) {
     ++seen;
   }
   EXPECT_GT(seen, 0);
-}
-
-TEST(CrossModal, CandidateListsGiveTheSameAsTheWholeMatrixEvenAmongTies) {
-  const Matrix<float> scores = coarse_scores(40, 70, 9);
-  for (const std::optional<int64_t> l : {std::optional<int64_t>(), std::optional<int64_t>(4)}) {
-    const CrossModalReranker reranker({.k = 11, .l = l});
-    for (const Scores& both : {Scores(scores.view()), orbweaver::transposed(scores.view())}) {
-      const Rankings dense = reranker.rerank({both, {}});
-      const Rankings lists =
-          reranker.rerank_candidates(orbweaver::candidate_input(both, 20, reranker.needs().reverse_length));
-      EXPECT_EQ(lists.items, dense.items);
-      EXPECT_EQ(lists.scores, dense.scores);
-    }
-  }
 }
 
 TEST(CrossModal, SaysThatItSeesAllQueriesAndReadsWholeReverseLists) {

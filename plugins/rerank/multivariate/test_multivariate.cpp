@@ -4,7 +4,6 @@
 #include <limits>
 #include <random>
 
-#include "framework/eval/candidates.h"
 #include "multivariate.h"
 
 namespace {
@@ -23,15 +22,16 @@ Params params(Change change) {
 }
 
 /// Few distinct values, so that ties are everywhere.
-Matrix<float> coarse_scores(int64_t queries, int64_t items, unsigned seed, unsigned levels = 30) {
+Matrix<float> coarse_scores(int64_t queries, int64_t items, unsigned seed) {
   std::mt19937 random(seed);
   Matrix<float> scores(queries, items);
-  for (int64_t i = 0; i < queries * items; ++i) scores.data()[i] = static_cast<float>(random() % levels) / 16 - 0.5f;
+  for (int64_t i = 0; i < queries * items; ++i) scores.data()[i] = static_cast<float>(random() % 30) / 16 - 0.5f;
   return scores;
 }
 
 Scores view(const Matrix<float>& matrix) { return matrix.view(); }
 Scores view(const Matrix<double>& matrix) { return matrix.view(); }
+Scores transposed(const Matrix<float>& matrix) { return matrix.view().transposed(); }
 
 Matrix<double> small_scores() {
   Matrix<double> scores(2, 3);
@@ -188,43 +188,11 @@ TEST(Multivariate, ReadsATransposedViewAndDoubleLikeARowMajorFloatMatrix) {
     }
   const MultivariateReranker reranker(Params{});
   const Rankings expected = reranker.rerank({view(scores), {}});
-  for (const Scores& same : {orbweaver::transposed(view(turned)), view(wide)}) {
+  for (const Scores& same : {transposed(turned), view(wide)}) {
     const Rankings got = reranker.rerank({same, {}});
     EXPECT_EQ(got.items, expected.items);
     EXPECT_EQ(got.scores, expected.scores);
   }
-}
-
-TEST(Multivariate, CandidateListsGiveTheSameAsTheWholeMatrixEvenAmongTies) {
-  const Matrix<float> scores = coarse_scores(40, 70, 9);
-  for (const auto variant : {multivariate::Variant::paper, multivariate::Variant::released})
-    for (const int64_t l : {3, 12}) {
-      const MultivariateReranker reranker(params([&](Params& p) {
-        p.k = 11, p.l = l, p.variant = variant;
-        if (l == 3) p.similarity = multivariate::Similarity::mean_cosine;
-      }));
-      ASSERT_TRUE(reranker.accepts_candidates());
-      for (const Scores& both : {view(scores), orbweaver::transposed(view(scores))}) {
-        const Rankings dense = reranker.rerank({both, {}});
-        const Rankings lists =
-            reranker.rerank_candidates(orbweaver::candidate_input(both, 20, reranker.needs().reverse_length));
-        EXPECT_EQ(lists.items, dense.items);
-        EXPECT_EQ(lists.scores, dense.scores);
-      }
-    }
-}
-
-TEST(Multivariate, RefusesReverseListsThatAreTooShort) {
-  const Matrix<float> scores = coarse_scores(40, 70, 10, 100000);
-  const MultivariateReranker reranker(Params{});
-  EXPECT_THROW(reranker.rerank_candidates(orbweaver::candidate_input(view(scores), 25, 5)), orbweaver::ShapeError);
-}
-
-TEST(Multivariate, SoftmaxRefusesCandidateLists) {
-  const Matrix<double> scores = small_scores();
-  const MultivariateReranker reranker(params([](Params& p) { p.similarity = multivariate::Similarity::softmax; }));
-  EXPECT_FALSE(reranker.accepts_candidates());
-  EXPECT_THROW(reranker.rerank_candidates(orbweaver::candidate_input(view(scores), 2, 2)), orbweaver::InputError);
 }
 
 TEST(Multivariate, AnItemWhoseScoresSumToZeroHasNoShare) {
@@ -247,7 +215,7 @@ TEST(Multivariate, RefusesScoresThatAreNotFiniteAndEmptyMatrices) {
     EXPECT_STREQ(error.what(), "scores: query 2, gallery item 3 is inf, expected a finite score");
   }
   scores(2, 3) = std::nanf("");
-  EXPECT_THROW(reranker.rerank({orbweaver::transposed(view(scores)), {}}), orbweaver::InputError);
+  EXPECT_THROW(reranker.rerank({transposed(scores), {}}), orbweaver::InputError);
   const Matrix<float> none(0, 3), nobody(3, 0);
   EXPECT_THROW(reranker.rerank({view(none), {}}), orbweaver::ShapeError);
   EXPECT_THROW(reranker.rerank({view(nobody), {}}), orbweaver::ShapeError);
