@@ -1,6 +1,8 @@
-# A thin front for CMake: `make` lists what there is. PRESET=debug, asan or tsan picks another build.
+# A thin front for CMake: `make` lists what there is. PRESET=debug, asan or tsan picks another build, PREFIX the place to
+# install to.
 PRESET ?= release
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
 
 build_dir := build/$(PRESET)
 sources = $(shell git ls-files '*.cpp' '*.h')
@@ -8,12 +10,14 @@ sources = $(shell git ls-files '*.cpp' '*.h')
 plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
   framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
-.PHONY: help setup build demo test bench format lint clean
+.PHONY: help setup build demo test install deb bench format lint clean
 
 help:
 	@echo 'make demo     install what is missing, build, then train and evaluate on synthetic scenes (into demo/)'
 	@echo 'make test     install what is missing, build, run all tests'
 	@echo 'make build    install what is missing, build: $(build_dir)/bin/orbweaver'
+	@echo 'make install  build and install below PREFIX (now $(PREFIX)); DESTDIR is honoured'
+	@echo 'make deb      build a Debian package: $(build_dir)/orbweaver_*.deb'
 	@echo 'make bench    build and run the benchmarks'
 	@echo 'make format   format the sources in place (clang-format)'
 	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
@@ -36,6 +40,13 @@ demo: build
 
 test: build
 	ctest --preset $(PRESET) --parallel $(JOBS)
+
+install: build
+	cmake --install $(build_dir) --prefix $(PREFIX)
+
+deb: build
+	@scripts/setup.sh --deb
+	cd $(build_dir) && cpack -G DEB
 
 bench: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --bench

@@ -28,8 +28,6 @@ if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()
 
-# LibTorch's own target names its include folder without SYSTEM, which would print its warnings as ours.
-add_library(orbweaver_libtorch INTERFACE)
-target_include_directories(orbweaver_libtorch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_compile_definitions(orbweaver_libtorch INTERFACE AT_PER_OPERATOR_HEADERS)
-target_link_libraries(orbweaver_libtorch INTERFACE ${TORCH_LIBRARIES})
+include(OrbweaverLibtorch)
+orbweaver_define_libtorch()
+orbweaver_read_libtorch_version(orbweaver_libtorch_version ${TORCH_INCLUDE_DIRS})

@@ -5,6 +5,7 @@
 #   scripts/setup.sh --check    only list what is missing; exit 1 when something is
 #   scripts/setup.sh --dev      also what `make format` and `make lint` need
 #   scripts/setup.sh --bench    also what `make bench` needs
+#   scripts/setup.sh --deb      also what `make deb` needs
 #
 # Debian 12 and 13. On any other system it lists what to install and exits 2. ORBWEAVER_SETUP=skip does nothing: for
 # containers and systems that bring the libraries in their own way.
@@ -29,6 +30,7 @@ library_packages=(
 )
 dev_packages=(clang-format clang-tidy)
 bench_packages=(libbenchmark-dev)
+deb_packages=(dpkg-dev file)
 
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "$0"; }
 
@@ -39,8 +41,9 @@ for argument in "$@"; do
     --check) check=yes ;;
     --dev) packages+=("${dev_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
+    --deb) packages+=("${deb_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --help" >&2; exit 2 ;;
   esac
 done
 

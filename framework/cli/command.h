@@ -41,6 +41,9 @@ void add_cache_command(CLI::App& app, CommandContext& context);
 void add_plugins_command(CLI::App& app, CommandContext& context);
 void add_weights_command(CLI::App& app, CommandContext& context);
 void add_config_command(CLI::App& app, CommandContext& context);
+void add_manual_command(CLI::App& app, CommandContext& context);
+/// Adds `new` to the subcommands of `plugins`.
+void add_plugins_new_command(CLI::App& plugins);
 
 /// Progress and lines of long work on standard error. The interruptible one takes
 /// the first Ctrl-C (or SIGTERM) as asking the work to finish its step and save; a second one ends the process at once.

@@ -47,6 +47,7 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_config_command(app, context);
   add_plugins_command(app, context);
   add_weights_command(app, context);
+  add_manual_command(app, context);
 }
 
 /// "orbweaver plugins list": the command that the arguments reached.

@@ -268,6 +268,8 @@ void add_plugins_command(CLI::App& app, CommandContext&) {
   add_common_options(describe, options);
   describe->footer("Example:\n  orbweaver plugins describe reranker/multivariate");
   describe->callback([options] { describe_component(*options); });
+
+  add_plugins_new_command(*command);
 }
 
 }  // namespace orbweaver

@@ -1,1 +1,1 @@
-// Carries the precompiled header; see sdk/CMakeLists.txt.
+// Carries the precompiled header; see sdk/cmake/OrbweaverLibtorch.cmake.
