@@ -3,6 +3,7 @@
 #include "orbweaver/detector.h"
 #include "orbweaver/error.h"
 #include "orbweaver/graph_builder.h"
+#include "orbweaver/invariance.h"
 #include "orbweaver/reranker.h"
 
 namespace orbweaver {
@@ -20,6 +21,8 @@ Detector::~Detector() = default;
 GraphBuilder::~GraphBuilder() = default;
 Graph GraphBuilder::build(const Scene&) const { throw Error("this graph builder does not serve scenes"); }
 Graph GraphBuilder::build(const Caption&) const { throw Error("this graph builder does not serve captions"); }
+
+DeclaresInvariances::~DeclaresInvariances() = default;
 
 Reranker::~Reranker() = default;
 Rankings Reranker::rerank_candidates(const CandidateInput&) const {

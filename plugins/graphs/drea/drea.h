@@ -52,6 +52,7 @@
 
 #include "../../shared/object_nodes.h"
 #include "orbweaver/graph_builder.h"
+#include "orbweaver/invariance.h"
 #include "orbweaver/params.h"
 
 namespace {
@@ -167,7 +168,7 @@ inline std::vector<double> area_ranks(const std::vector<Node>& nodes) {
 /// A scene without objects gives a graph without nodes.
 ///
 /// @throws InputError on an object with a number that is not finite; ShapeError on objects in a scene without size.
-class DreaGraph final : public orbweaver::GraphBuilder {
+class DreaGraph final : public orbweaver::GraphBuilder, public orbweaver::DeclaresInvariances {
  public:
   using Params = drea::Params;
 
@@ -176,6 +177,11 @@ class DreaGraph final : public orbweaver::GraphBuilder {
   }
 
   int64_t feature_width() const override { return object_nodes::feature_width(params_.attributes); }
+
+  orbweaver::Invariances invariances() const override {
+    using Extent = orbweaver::Invariances::Extent;
+    return {.object_order = true, .scale = Extent::graph, .quarter_turns = Extent::structure};
+  }
 
   orbweaver::Graph build(const orbweaver::Scene& scene) const override {
     std::vector<Node> nodes = object_nodes::read("drea", scene, params_.attributes);

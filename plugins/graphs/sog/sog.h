@@ -58,8 +58,9 @@
 #include <utility>
 #include <vector>
 
-#include "orbweaver/graph_builder.h"
 #include "groups.h"
+#include "orbweaver/graph_builder.h"
+#include "orbweaver/invariance.h"
 #include "orbweaver/params.h"
 #include "relations.h"
 
@@ -160,7 +161,7 @@ inline Node combined(const std::vector<Node>& objects) {
 ///
 /// @throws InputError on parameters that contradict each other and on an object with a number that is not finite;
 ///         ShapeError on objects in a scene without size.
-class SpatialObjectGraph final : public orbweaver::GraphBuilder {
+class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweaver::DeclaresInvariances {
  public:
   using Params = sog::Params;
 
@@ -177,6 +178,13 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder {
   }
 
   int64_t feature_width() const override { return object_nodes::feature_width(params_.attributes); }
+
+  orbweaver::Invariances invariances() const override {
+    using Extent = orbweaver::Invariances::Extent;
+    return {.object_order = params_.truncation == Truncation::largest,
+            .scale = params_.units == Units::image_sides ? Extent::graph : Extent::nothing,
+            .quarter_turns = Extent::structure};
+  }
 
   orbweaver::Graph build(const orbweaver::Scene& scene) const override {
     if (scene.objects.empty()) return object_nodes::to_graph({}, params_.attributes);
