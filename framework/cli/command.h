@@ -44,6 +44,8 @@ void add_config_command(CLI::App& app, CommandContext& context);
 void add_manual_command(CLI::App& app, CommandContext& context);
 /// Adds `new` to the subcommands of `plugins`.
 void add_plugins_new_command(CLI::App& plugins);
+/// Adds `check` to them.
+void add_plugins_check_command(CLI::App& plugins, CommandContext& context);
 
 /// Progress and lines of long work on standard error. The interruptible one takes
 /// the first Ctrl-C (or SIGTERM) as asking the work to finish its step and save; a second one ends the process at once.

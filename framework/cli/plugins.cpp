@@ -253,7 +253,7 @@ void add_common_options(CLI::App* command, const std::shared_ptr<PluginsOptions>
 
 }  // namespace
 
-void add_plugins_command(CLI::App& app, CommandContext&) {
+void add_plugins_command(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand("plugins", "What plugins there are and what they take");
   command->require_subcommand(1);
   const auto options = std::make_shared<PluginsOptions>();
@@ -270,6 +270,7 @@ void add_plugins_command(CLI::App& app, CommandContext&) {
   describe->callback([options] { describe_component(*options); });
 
   add_plugins_new_command(*command);
+  add_plugins_check_command(*command, context);
 }
 
 }  // namespace orbweaver
