@@ -63,9 +63,11 @@ void print_tables(const InferOptions& options, const InferResult& result) {
   if (result.probabilities) print_rows(options, "probability", *result.probabilities);
   fmt::print("\n");
   if (result.scores.cols() > 1) fmt::print("* the image's best sentence\n");
-  if (result.interaction)
-    fmt::print("score = {:g} x cosine + {:g} x interaction; --json prints the parts\n", result.embedding_weight,
-               result.interaction_weight);
+  if (!result.interactions.empty()) {
+    fmt::print("score = {:g} x cosine", result.embedding_weight);
+    for (const InteractionScores& part : result.interactions) fmt::print(" + {:g} x {}", part.weight, part.use);
+    fmt::print("; --json prints the parts\n");
+  }
   if (result.probabilities)
     fmt::print("probability = softmax of scores / {:.4g} over the sentences\n", result.temperature);
   for (const Explanation& explanation : result.explanations) fmt::print("{}\n", as_text(explanation));
@@ -104,12 +106,13 @@ Value as_value(const InferOptions& options, const InferResult& result) {
   out["texts"] = Value::list();
   for (const std::string& text : options.texts) out["texts"].push_back(text);
   out["scores"] = as_value(result.scores);
-  if (result.interaction) {
+  if (!result.interactions.empty()) {
     out["cosines"] = as_value(result.cosines);
-    out["interaction"] = as_value(*result.interaction);
     out["embedding_weight"] = result.embedding_weight;
-    out["interaction_weight"] = result.interaction_weight;
   }
+  for (const InteractionScores& part : result.interactions)
+    out["interactions"].push_back(Value(
+        Value::Object{{"use", Value(part.use)}, {"weight", Value(part.weight)}, {"scores", as_value(part.scores)}}));
   if (result.probabilities) {
     out["probabilities"] = as_value(*result.probabilities);
     out["temperature"] = result.temperature;

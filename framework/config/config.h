@@ -70,7 +70,8 @@ struct LossKeys {
   double weight = 1;
   static void describe(ParamSpec<LossKeys>& p);
 };
-/// ... and an interaction. Final score = embedding_weight * cosine + weight * interaction.
+/// ... and an interaction. Final score = embedding_weight * cosine + sum over interactions of weight * its score.
+/// Several share one shortlist and one embedding_weight.
 struct InteractionKeys {
   enum class Training {
     hard_negatives,    ///< a softmax loss of its own, both ways, over the positives and each query's hardest negatives
@@ -122,8 +123,11 @@ struct Config {
   LabelRows label_embedding = LabelRows::random;
   std::filesystem::path synonyms;
   SideConfig image, text;
-  std::optional<ComponentConfig> fusion, interaction;
-  std::vector<ComponentConfig> losses, rerankers;
+  std::optional<ComponentConfig> fusion;
+  std::vector<ComponentConfig> interactions, losses, rerankers;
+  /// What all interactions share; without any the final score is the cosine.
+  double embedding_weight = 1;
+  int64_t shortlist = 0;  ///< 0: all pairs, exactly
   /// The whole config as `config show` prints it: defaults filled in, paths absolute, nothing to extend.
   Value resolved;
 };

@@ -161,13 +161,23 @@ class Checker {
     check_shortlist(places);
     if (!source_.value.find("dataset")) report("/dataset/root", dataset_hint);
   }
-  /// Candidates come from the embeddings, so something must train these.
+  /// Candidates come from the embeddings, so something must train these; and all interactions rescore the same ones.
   void check_shortlist(const std::vector<Place>& places) {
+    std::optional<std::pair<std::string, InteractionKeys>> first;
     for (const Place& place : places) {
       if (place.kind != "interaction" || !place.value->is_object()) continue;
       const Value keys = split_keys(place).host;
       if (!validate(config::host_keys(place.kind), keys).empty()) continue;  // reported already
       const auto use = read_params<InteractionKeys>(keys);
+      if (!first) first.emplace(place.pointer, use);
+      const auto check_shared = [&](const char* key, auto own, auto theirs) {
+        if (own != theirs)
+          report(place.pointer + "/" + key,
+                 fmt::format("is {}, but {} has {}; interactions add up on one shortlist, so give all the same", own,
+                             first->first, theirs));
+      };
+      check_shared("shortlist", use.shortlist, first->second.shortlist);
+      check_shared("embedding_weight", use.embedding_weight, first->second.embedding_weight);
       if (use.shortlist > 0 && use.embedding_weight == 0 && use.training == InteractionKeys::Training::all_pairs)
         report(place.pointer + "/shortlist",
                fmt::format("is {}, but with \"embedding_weight\" 0 and \"training\" \"all_pairs\" nothing trains the "
@@ -288,7 +298,9 @@ Config resolve_config(const ConfigSource& source, PluginHost& plugins) {
     } else if (place.kind == "fusion") {
       out.fusion = component;
     } else if (place.kind == "interaction") {
-      out.interaction = component;
+      out.embedding_weight = component.interaction.embedding_weight;
+      out.shortlist = component.interaction.shortlist;
+      out.interactions.push_back(component);
     } else {
       SideConfig& side = place.pointer.rfind("/model/image", 0) == 0 ? out.image : out.text;
       const std::string key = place.pointer.substr(place.pointer.rfind('/') + 1);

@@ -126,14 +126,17 @@ Value config_schema(PluginHost& plugins) {
       parts.erase("detector");
   }
   model["fusion"] = reference("fusion");
-  model["interaction"] = reference("interaction");
+  const auto one_or_many = [&](Value& property, const std::string& kind) {
+    Value many = Value::object();
+    many["type"] = Value("array");
+    many["items"] = reference(kind);
+    property["oneOf"].push_back(reference(kind));
+    property["oneOf"].push_back(many);
+  };
+  one_or_many(model["interaction"], "interaction");
   properties["loss"]["type"] = Value("array");
   properties["loss"]["items"] = reference("loss");
-  Value one = reference("reranker"), many = Value::object();
-  many["type"] = Value("array");
-  many["items"] = reference("reranker");
-  properties["rerank"]["oneOf"].push_back(one);
-  properties["rerank"]["oneOf"].push_back(many);
+  one_or_many(properties["rerank"], "reranker");
   out["$defs"] = std::move(definitions);
   return out;
 }

@@ -17,9 +17,10 @@ void LossKeys::describe(ParamSpec<LossKeys>& p) {
 void InteractionKeys::describe(ParamSpec<InteractionKeys>& p) {
   p.field("weight", &InteractionKeys::weight, "Factor on its score in the final score").range(0, 1e6);
   p.field("embedding_weight", &InteractionKeys::embedding_weight,
-          "Factor on the cosine of the embeddings in the final score")
+          "Factor on the cosine of the embeddings in the final score; the same for all of a list")
       .range(0, 1e6);
-  p.field("shortlist", &InteractionKeys::shortlist, "Candidates per query that it rescores; 0: all pairs, exactly")
+  p.field("shortlist", &InteractionKeys::shortlist,
+          "Candidates per query that it rescores; 0: all pairs, exactly; the same for all of a list")
       .range(0, 1 << 30);
   p.field("training", &InteractionKeys::training,
           {{"hard_negatives", Training::hard_negatives},
@@ -57,7 +58,7 @@ void ModelSection::describe(ParamSpec<ModelSection>& p) {
   p.field("image", &ModelSection::image, "The image side");
   p.field("text", &ModelSection::text, "The text side");
   p.field("fusion", &ModelSection::fusion, "Component: fusion, one instance per side");
-  p.field("interaction", &ModelSection::interaction, "Component: interaction on the shortlist");
+  p.field("interaction", &ModelSection::interaction, "Component: interaction on the shortlist, or a list of them; their weighted sum counts");
 }
 
 void TopSection::describe(ParamSpec<TopSection>& p) {
@@ -81,6 +82,11 @@ std::vector<Place> component_places(const Value& config) {
   const auto add = [&](const std::string& kind, const std::string& pointer, const Value* value) {
     if (value && !value->is_null()) places.push_back({kind, pointer, value});
   };
+  const auto add_all = [&](const std::string& kind, const std::string& pointer, const Value* entries) {
+    if (!entries || !entries->is_list()) return add(kind, pointer, entries);
+    for (size_t i = 0; i < entries->as_list().size(); ++i)
+      add(kind, fmt::format("{}/{}", pointer, i), &entries->as_list()[i]);
+  };
   if (const Value* model = config.find("model")) {
     for (const std::string side : {"image", "text"}) {
       const Value* section = model->find(side);
@@ -92,18 +98,10 @@ std::vector<Place> component_places(const Value& config) {
       add("graph_encoder", at + "/graph_encoder", section->find("graph_encoder"));
     }
     add("fusion", "/model/fusion", model->find("fusion"));
-    add("interaction", "/model/interaction", model->find("interaction"));
+    add_all("interaction", "/model/interaction", model->find("interaction"));
   }
-  for (const auto& [key, kind] : {std::pair("loss", "loss"), std::pair("rerank", "reranker")}) {
-    const Value* entries = config.find(key);
-    const std::string at = std::string("/") + key;
-    if (entries && entries->is_list()) {
-      for (size_t i = 0; i < entries->as_list().size(); ++i)
-        add(kind, fmt::format("{}/{}", at, i), &entries->as_list()[i]);
-    } else {
-      add(kind, at, entries);
-    }
-  }
+  add_all("loss", "/loss", config.find("loss"));
+  add_all("reranker", "/rerank", config.find("rerank"));
   return places;
 }
 

@@ -25,6 +25,7 @@ class Collector {
     if (keep_.tokens && batch.token_mask.defined()) push(token_masks_, batch.token_mask);
     if (keep_.nodes) push(nodes_, batch.nodes);
     if (keep_.nodes) push(node_masks_, batch.node_mask);
+    if (keep_.relations) push(relations_, batch.relations);
   }
 
   Representation take() {
@@ -36,6 +37,7 @@ class Collector {
     out.token_mask = join(token_masks_);
     out.nodes = join(nodes_);
     out.node_mask = join(node_masks_);
+    out.relations = join(relations_);
     return out;
   }
 
@@ -56,7 +58,7 @@ class Collector {
   }
 
   Parts keep_;
-  std::vector<at::Tensor> embeddings_, globals_, locals_, tokens_, token_masks_, nodes_, node_masks_;
+  std::vector<at::Tensor> embeddings_, globals_, locals_, tokens_, token_masks_, nodes_, node_masks_, relations_;
 };
 
 std::vector<int64_t> indices(int64_t begin, int64_t end) {
@@ -109,15 +111,16 @@ class Union {
 
 int64_t bytes_of_a_row(const Representation& all) {
   int64_t bytes = 0;
-  for (const at::Tensor* part :
-       {&all.global, &all.tokens, &all.token_mask, &all.nodes, &all.node_mask, &all.local, &all.embedding})
-    if (part->defined() && part->size(0) > 0) bytes += static_cast<int64_t>(part->nbytes()) / part->size(0);
+  for (at::Tensor Representation::* name : all_parts) {
+    const at::Tensor& part = all.*name;
+    if (part.defined() && part.size(0) > 0) bytes += static_cast<int64_t>(part.nbytes()) / part.size(0);
+  }
   return bytes;
 }
 
-/// The interaction's scores of all pairs of `lists`, in their order.
+/// The interactions' weighted scores of all pairs of `lists`, in their order.
 ///
-/// In blocks of pairs: neighbouring queries have candidates in common, and an interaction does what it does with an
+/// In blocks of pairs: neighbouring queries have candidates in common, and interactions do what they do with an
 /// item alone (projections, often most of its work) once in a block.
 at::Tensor shortlist_scores(RetrievalModel& model, const Shortlists& lists, const Representation& queries,
                             const Representation& gallery, bool images_are_queries, int64_t chunk,
@@ -145,12 +148,8 @@ at::Tensor shortlist_scores(RetrievalModel& model, const Shortlists& lists, cons
     const Representation own = select_rows(queries, block_queries.items(), model.device());
     const Representation other = select_rows(gallery, candidates.items(), model.device());
     const at::Tensor index = at::tensor(pairs, at::kLong).view({-1, 2}).to(model.device());
-    const at::Tensor made = model.interaction().call("score_pairs", [&](Interaction& interaction) {
-      return images_are_queries ? interaction.score_pairs(own, other, index)
-                                : interaction.score_pairs(other, own, index);
-    });
-    check_output(model.interaction().ref(), "scores", made, {end - begin}, true);
-    scores.slice(0, begin, end).copy_(made);
+    scores.slice(0, begin, end)
+        .copy_(images_are_queries ? model.score_pairs(own, other, index) : model.score_pairs(other, own, index));
     begin = end;
     const int64_t done = query + (lists.begin[static_cast<size_t>(query) + 1] == end);
     report.progress("interaction", done, lists.queries(), "queries", "");
@@ -163,8 +162,7 @@ at::Tensor shortlist_scores(RetrievalModel& model, const Shortlists& lists, cons
 template <class IsMatch>
 double refine(RetrievalModel& model, at::Tensor& scores, const Representation& queries, const Representation& gallery,
               bool images_are_queries, int64_t chunk, const RunReport& report, IsMatch&& is_match) {
-  const InteractionKeys& part = model.config().interaction->interaction;
-  const Shortlists lists = shortlists(scores, std::min(part.shortlist, scores.size(1)));
+  const Shortlists lists = shortlists(scores, std::min(model.config().shortlist, scores.size(1)));
   const at::Tensor made = shortlist_scores(model, lists, queries, gallery, images_are_queries, chunk, report);
   int64_t found = 0;
   for (int64_t q = 0; q < lists.queries(); ++q) {
@@ -174,7 +172,7 @@ double refine(RetrievalModel& model, at::Tensor& scores, const Representation& q
     const float last = lists.last[static_cast<size_t>(q)];
     const at::Tensor rest = row < last, shortlist = at::nonzero(row >= last).squeeze(1);
     const at::Tensor own = made.narrow(0, lists.begin[static_cast<size_t>(q)], static_cast<int64_t>(items.size()));
-    const at::Tensor refined = part.embedding_weight * row.index_select(0, shortlist) + part.weight * own;
+    const at::Tensor refined = model.config().embedding_weight * row.index_select(0, shortlist) + own;
     row.index_copy_(0, shortlist, refined);
     // Cosines lie within [-1, 1], so this puts all others below the shortlist and keeps their order.
     const float lowest = refined.min().item<float>();
@@ -211,7 +209,7 @@ EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t ba
                           const Parts& keep) {
   at::NoGradGuard no_grad;
   model.train(false);
-  const Parts kept = model.interaction() ? keep | model.interaction().get().reads() : keep;
+  const Parts kept = keep | model.interaction_reads();
   const std::string name = "encoding " + inputs.split().name;
   const int64_t total = inputs.image_count() + inputs.text_count();
 
@@ -246,13 +244,13 @@ SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const 
   const at::Tensor caption_texts =
       at::from_blob(const_cast<int64_t*>(of_caption.data()), {inputs.caption_count()}, at::kLong);
   SplitScores out;
-  const bool exact = model.interaction() && model.config().interaction->interaction.shortlist == 0;
+  const bool exact = model.has_interactions() && model.config().shortlist == 0;
   if (exact) {
     out.i2t = to_matrix(exact_scores(model, encoded, report).index_select(1, caption_texts));
     return out;
   }
   const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
-  if (!model.interaction()) {
+  if (!model.has_interactions()) {
     out.i2t = to_matrix(cosine.index_select(1, caption_texts));
     return out;
   }

@@ -51,6 +51,18 @@ GraphBatch collate(std::span<const Graph* const> graphs, int64_t feature_width, 
   return out;
 }
 
+at::Tensor relation_rows(const at::Tensor& relations, int64_t graphs) {
+  const at::Tensor owner = relations[0], counts = at::bincount(owner, {}, graphs);
+  const int64_t longest = relations.size(1) == 0 ? 1 : counts.max().item<int64_t>();
+  // Stable: a graph's relations keep the order in which its builder named them.
+  const at::Tensor order = std::get<1>(owner.sort(/*stable=*/true, 0, /*descending=*/false));
+  const at::Tensor sorted = owner.index_select(0, order), first = counts.cumsum(0) - counts;
+  const at::Tensor place = at::arange(relations.size(1), relations.options()) - first.index_select(0, sorted);
+  return at::zeros({graphs * longest, 3}, relations.options())
+      .index_copy(0, sorted * longest + place, relations.slice(0, 1).index_select(1, order).t().contiguous())
+      .view({graphs, longest, 3});
+}
+
 GraphBatch to_device(const GraphBatch& batch, const at::Device& device) {
   if (!batch.defined()) return batch;
   return {batch.features.to(device), batch.adjacency.to(device), batch.mask.to(device), batch.labels.to(device),

@@ -23,6 +23,10 @@ GraphBatch collate(std::span<const Graph* const> graphs, int64_t feature_width, 
                    const Vocabulary& relations);
 
 /// The same batch on another device.
+/// The relations as Representation::relations has them, [B, R, 3], R at least 1; on the device of `relations`.
+/// @param relations  [4, E] as in GraphBatch; @param graphs  B.
+at::Tensor relation_rows(const at::Tensor& relations, int64_t graphs);
+
 GraphBatch to_device(const GraphBatch& batch, const at::Device& device);
 
 }  // namespace orbweaver

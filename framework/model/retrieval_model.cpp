@@ -187,12 +187,17 @@ void RetrievalModel::assemble() {
     reads_ = reads_ | reads;
     batch_reads_ = batch_reads_ | reads;
   };
-  if (config_.interaction) {
-    const ComponentConfig& part = *config_.interaction;
+  interactions_.clear();
+  // One that stands alone in the config has no number in the tree either.
+  const bool listed = !config_.interactions.empty() && config_.interactions.front().pointer != "/model/interaction";
+  const std::shared_ptr<Branch> interaction_branch = listed ? branch("interaction") : root;
+  for (size_t i = 0; i < config_.interactions.size(); ++i) {
+    const ComponentConfig& part = config_.interactions[i];
     seed_for(config_.seed, part.pointer);
-    interaction_ = create<Interaction>(plugins_, part.id, part.params, &inputs, part.pointer);
-    adopt(*root, "interaction", "interaction", interaction_, part);
-    add_reader(interaction_);
+    interactions_.push_back(create<Interaction>(plugins_, part.id, part.params, &inputs, part.pointer));
+    const std::string name = listed ? std::to_string(i) : "interaction";
+    adopt(*interaction_branch, name, listed ? "interaction." + name : name, interactions_.back(), part);
+    add_reader(interactions_.back());
   }
   const std::shared_ptr<Branch> loss_branch = branch("loss");
   losses_.clear();
@@ -274,6 +279,7 @@ void RetrievalModel::check_reads(const ComponentRef& reader, const Parts& reads,
   check(reads.tokens, made.tokens, "tokens", "encoder", config.encoder);
   check(reads.nodes, made.nodes, "nodes", "graph_encoder", config.graph_encoder);
   check(reads.local, made.local, "local", "graph_encoder", config.graph_encoder);
+  check(reads.relations, has_graphs(side), "relations", "graph", config.graph);
 }
 
 void RetrievalModel::apply_freezing() {
@@ -394,6 +400,7 @@ void RetrievalModel::complete(Side side, Representation& representation, const G
     representation.node_mask = made.node_mask.defined() ? made.node_mask : graphs.mask;
     representation.local = made.local;
   }
+  if (reads_.relations) representation.relations = relation_rows(graphs.relations, graphs.mask.size(0));
   representation.embedding =
       fusions_[s].call("forward", [&](Fusion& fusion) { return fusion.forward(representation); });
   check_output(fusions_[s].ref(), "embedding", representation.embedding, {batch, config_.embed_dim}, true, finite);
@@ -403,18 +410,46 @@ GraphBatch RetrievalModel::collate(Side side, std::span<const Graph* const> grap
   return to_device(orbweaver::collate(graphs, graph_builder(side).get().feature_width(), labels_, relations_), device_);
 }
 
-at::Tensor RetrievalModel::add_interaction(const at::Tensor& cosine, const Representation& images,
-                                           const Representation& texts, Finite finite) {
-  const InteractionKeys& part = config_.interaction->interaction;
-  const at::Tensor scores = interaction_.call(
+Parts RetrievalModel::interaction_reads() const {
+  Parts out;
+  for (const Hosted<Interaction>& interaction : interactions_) out = out | interaction.get().reads();
+  return out;
+}
+
+at::Tensor RetrievalModel::all_scores(size_t i, const Representation& images, const Representation& texts,
+                                      Finite finite) {
+  const Hosted<Interaction>& hosted = interactions_[i];
+  const at::Tensor scores = hosted.call(
       "score_all", [&](Interaction& interaction) { return interaction.score_all(images, texts, config_.eval.chunk); });
-  check_output(interaction_.ref(), "scores", scores, cosine.sizes().vec(), true, finite);
-  return part.embedding_weight * cosine + part.weight * scores;
+  check_output(hosted.ref(), "scores", scores, {images.embedding.size(0), texts.embedding.size(0)}, true, finite);
+  return scores;
 }
 
 at::Tensor RetrievalModel::score_all_pairs(const Representation& images, const Representation& texts) {
-  const at::Tensor cosine = images.embedding.matmul(texts.embedding.t());
-  return interaction_ ? add_interaction(cosine, images, texts, Finite::required) : cosine;
+  at::Tensor scores = config_.embedding_weight * images.embedding.matmul(texts.embedding.t());
+  for (size_t i = 0; i < interactions_.size(); ++i)
+    scores = scores + config_.interactions[i].interaction.weight * all_scores(i, images, texts, Finite::required);
+  return scores;
+}
+
+at::Tensor RetrievalModel::score_pairs(const Representation& images, const Representation& texts,
+                                       const at::Tensor& pairs) {
+  at::Tensor sum;
+  for (size_t i = 0; i < interactions_.size(); ++i) {
+    const Hosted<Interaction>& hosted = interactions_[i];
+    const at::Tensor scores = hosted.call(
+        "score_pairs", [&](Interaction& interaction) { return interaction.score_pairs(images, texts, pairs); });
+    check_output(hosted.ref(), "scores", scores, {pairs.size(0)}, true);
+    const at::Tensor weighted = config_.interactions[i].interaction.weight * scores;
+    sum = sum.defined() ? sum + weighted : weighted;
+  }
+  return sum;
+}
+
+std::vector<at::Tensor> RetrievalModel::interaction_scores(const Representation& images, const Representation& texts) {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < interactions_.size(); ++i) out.push_back(all_scores(i, images, texts, Finite::required));
+  return out;
 }
 
 namespace {
@@ -437,8 +472,9 @@ at::Tensor random_pairs(int64_t size, int64_t k, at::Device device) {
 
 }  // namespace
 
-at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
-  const InteractionKeys& part = config_.interaction->interaction;
+at::Tensor RetrievalModel::interaction_loss(size_t i, const LossInput& batch) {
+  const InteractionKeys& part = config_.interactions[i].interaction;
+  const Hosted<Interaction>& hosted = interactions_[i];
   const int64_t size = batch.scores.size(0), k = std::min(part.negatives, size - 1);
   const at::Tensor chosen =
       part.training == InteractionKeys::Training::random_negatives
@@ -446,9 +482,9 @@ at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
           : hardest_pairs(batch.scores.detach().masked_fill(batch.negatives.logical_not(), -INFINITY), k);
   const at::Tensor self = at::eye(size, batch.scores.options().dtype(at::kBool));
   const at::Tensor pairs = chosen.logical_and(batch.negatives).logical_or(self).nonzero();
-  const at::Tensor scores = interaction_.call(
+  const at::Tensor scores = hosted.call(
       "score_pairs", [&](Interaction& interaction) { return interaction.score_pairs(batch.image, batch.text, pairs); });
-  check_output(interaction_.ref(), "scores", scores, {pairs.size(0)}, true, Finite::unchecked);
+  check_output(hosted.ref(), "scores", scores, {pairs.size(0)}, true, Finite::unchecked);
   // Pairs that were not scored leave both softmaxes.
   const at::Tensor logits = at::full({size, size}, -INFINITY, scores.options())
                                 .index_put({pairs.select(1, 0), pairs.select(1, 1)}, scores / part.temperature);
@@ -457,10 +493,18 @@ at::Tensor RetrievalModel::interaction_loss(const LossInput& batch) {
 }
 
 RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {
-  const bool all_pairs =
-      interaction_ && config_.interaction->interaction.training == InteractionKeys::Training::all_pairs;
-  batch.scores = batch.image.embedding.matmul(batch.text.embedding.t());
-  if (all_pairs) batch.scores = add_interaction(batch.scores, batch.image, batch.text, Finite::unchecked);
+  const auto on_all_pairs = [&](size_t i) {
+    return config_.interactions[i].interaction.training == InteractionKeys::Training::all_pairs;
+  };
+  const at::Tensor cosine = batch.image.embedding.matmul(batch.text.embedding.t());
+  batch.scores = cosine;
+  for (size_t i = 0; i < interactions_.size(); ++i) {
+    if (!on_all_pairs(i)) continue;
+    // The embeddings' own loss is that of the final scores' cosine, so their weight counts only here.
+    if (batch.scores.is_same(cosine)) batch.scores = config_.embedding_weight * cosine;
+    batch.scores = batch.scores + config_.interactions[i].interaction.weight *
+                                      all_scores(i, batch.image, batch.text, Finite::unchecked);
+  }
   batch.negatives = negative_mask(batch.image_ids, batch.token_hashes);
   BatchLoss out;
   const auto add = [&](const at::Tensor& term) { out.total = out.total.defined() ? out.total + term : term; };
@@ -471,10 +515,12 @@ RetrievalModel::BatchLoss RetrievalModel::loss(LossInput& batch) {
     add(made.total * config_.losses[i].loss_weight);
     for (const auto& [name, value] : made.parts) out.parts.emplace_back(loss.ref().id + "." + name, value.detach());
   }
-  if (interaction_ && !all_pairs) {
-    const at::Tensor term = interaction_loss(batch);
+  for (size_t i = 0; i < interactions_.size(); ++i) {
+    if (on_all_pairs(i)) continue;
+    const at::Tensor term = interaction_loss(i, batch);
     add(term);
-    out.parts.emplace_back("interaction", term.detach());
+    out.parts.emplace_back(interactions_.size() == 1 ? "interaction" : "interaction." + interactions_[i].ref().id,
+                           term.detach());
   }
   return out;
 }

@@ -39,7 +39,7 @@ struct FitData {
 /// depends on their fitted widths in `fit` or `restore`, one of which must be called before anything else.
 ///
 /// Names in the module tree, and so in checkpoints: image.encoder, image.graph_encoder, image.fusion, the same under
-/// text, label_embedding, interaction, loss.0, loss.1, ...
+/// text, label_embedding, interaction (or interaction.0, interaction.1, ... of a list), loss.0, loss.1, ...
 class RetrievalModel {
  public:
   /// @throws InputError naming both components where a stage needs what nobody makes (at fit or restore).
@@ -79,15 +79,19 @@ class RetrievalModel {
   bool has_graphs(Side side) const { return static_cast<bool>(graph_builder(side)); }
   GraphBatch collate(Side side, std::span<const Graph* const> graphs) const;
 
-  /// Scores of a batch and the weighted sum of all losses, the interaction's among them.
+  /// Scores of a batch and the weighted sum of all losses, those of interactions among them.
   struct BatchLoss {
     at::Tensor total;
     std::vector<std::pair<std::string, at::Tensor>> parts;
   };
   BatchLoss loss(LossInput& batch);
 
-  /// Final scores [M, N] of all pairs: embedding_weight x cosine, plus weight x interaction where there is one.
+  /// Final scores [M, N] of all pairs: embedding_weight x cosine + sum over interactions of weight x its score.
   at::Tensor score_all_pairs(const Representation& images, const Representation& texts);
+  /// That sum alone, of pairs [P, 2] of (image, text): [P]. The model must have an interaction.
+  at::Tensor score_pairs(const Representation& images, const Representation& texts, const at::Tensor& pairs);
+  /// Each interaction's own scores [M, N], without its weight.
+  std::vector<at::Tensor> interaction_scores(const Representation& images, const Representation& texts);
 
   /// Checks every output of the batch for values that are not finite; names the first component at fault.
   void find_fault(const LossInput& batch) const;
@@ -97,11 +101,13 @@ class RetrievalModel {
   const Hosted<ImageEncoder>& image_encoder() const { return image_encoder_; }
   const Hosted<GraphBuilder>& graph_builder(Side side) const { return graphs_[index(side)]; }
   const Hosted<Detector>& detector() const { return detector_; }
-  const Hosted<Interaction>& interaction() const { return interaction_; }
+  bool has_interactions() const { return !interactions_.empty(); }
+  /// Of all interactions together.
+  Parts interaction_reads() const;
   const Config& config() const { return config_; }
   /// Parts of each encoder's output that later stages read and that exist.
   const Parts& reads() const { return reads_; }
-  /// Those of them that losses and interaction read: what `loss` needs beside the embeddings.
+  /// Those of them that losses and interactions read: what `loss` needs beside the embeddings.
   const Parts& batch_reads() const { return batch_reads_; }
   /// Identity of an encoder for caches: component, parameters, plugin, what counts of the files that parameters name
   /// (ContentHashes::of_path), and tensor values.
@@ -120,9 +126,8 @@ class RetrievalModel {
   void check_reads(const ComponentRef& reader, const Parts& reads, const Widths& made, Side side) const;
   void apply_freezing();
   Representation checked_encoder_output(Side side, Representation output, int64_t batch);
-  at::Tensor add_interaction(const at::Tensor& cosine, const Representation& images, const Representation& texts,
-                             Finite finite);
-  at::Tensor interaction_loss(const LossInput& batch);
+  at::Tensor all_scores(size_t interaction, const Representation& images, const Representation& texts, Finite finite);
+  at::Tensor interaction_loss(size_t interaction, const LossInput& batch);
 
   Config config_;
   PluginHost& plugins_;
@@ -136,7 +141,7 @@ class RetrievalModel {
   Hosted<GraphBuilder> graphs_[2];
   Hosted<GraphEncoder> graph_encoders_[2];
   Hosted<Fusion> fusions_[2];
-  Hosted<Interaction> interaction_;
+  std::vector<Hosted<Interaction>> interactions_;
   std::vector<Hosted<Loss>> losses_;
   Vocabulary labels_, relations_;
   std::shared_ptr<torch::nn::EmbeddingImpl> label_embedding_;  ///< null without graphs

@@ -90,8 +90,9 @@ Representation select_rows(const Representation& all, std::span<const int64_t> r
     if (!part.defined()) return at::Tensor();
     return part.index_select(0, index.to(part.device())).to(device);
   };
-  return {select(all.global),    select(all.tokens), select(all.token_mask), select(all.nodes),
-          select(all.node_mask), select(all.local),  select(all.embedding)};
+  Representation out;
+  for (at::Tensor Representation::* part : all_parts) out.*part = select(all.*part);
+  return out;
 }
 
 SplitInputs::SplitInputs(RetrievalModel& model, const Split& split, const TripleTable& triples,

@@ -20,6 +20,11 @@
 
 namespace orbweaver {
 
+/// Every tensor that a Representation has.
+inline constexpr at::Tensor Representation::* all_parts[] = {
+    &Representation::global,    &Representation::tokens,    &Representation::token_mask, &Representation::nodes,
+    &Representation::node_mask, &Representation::relations, &Representation::local,      &Representation::embedding};
+
 /// Rows of a Representation, on `device`; parts that are undefined stay so.
 Representation select_rows(const Representation& all, std::span<const int64_t> rows, const at::Device& device);
 

@@ -24,7 +24,7 @@ std::vector<const ComponentConfig*> trained_components(const Config& config) {
     for (const auto* part : {&side->encoder, &side->detector, &side->graph, &side->graph_encoder})
       if (*part) out.push_back(&**part);
   if (config.fusion) out.push_back(&*config.fusion);
-  if (config.interaction) out.push_back(&*config.interaction);
+  for (const ComponentConfig& interaction : config.interactions) out.push_back(&interaction);
   for (const ComponentConfig& loss : config.losses) out.push_back(&loss);
   return out;
 }

@@ -577,13 +577,14 @@ at::Tensor padded(const at::Tensor& tensor, int64_t dim, int64_t length) {
 int64_t length_of(const at::Tensor& tensor) { return tensor.defined() ? tensor.size(1) : 0; }
 
 /// The sizes that ranks have to agree on before they can gather.
-enum Size : size_t { tokens, token_mask, nodes, graph_nodes, relations, sizes_of_a_side };
+enum Size : size_t { tokens, token_mask, nodes, relation_rows, graph_nodes, relations, sizes_of_a_side };
 
 std::vector<int64_t> sizes_of(const Representation& side, const GraphBatch& graphs) {
   std::vector<int64_t> out(sizes_of_a_side);
   out[tokens] = length_of(side.tokens);
   out[token_mask] = side.token_mask.defined();
   out[nodes] = length_of(side.nodes);
+  out[relation_rows] = length_of(side.relations);
   out[graph_nodes] = length_of(graphs.mask);
   out[relations] = graphs.defined() ? graphs.relations.size(1) : 0;
   return out;
@@ -623,6 +624,8 @@ void RankGroup::gather(LossInput& batch, int64_t total, const Parts& parts) cons
       out.nodes = rows(padded(side.nodes, 1, at(most, nodes)));
       out.node_mask = rows(padded(side.node_mask, 1, at(most, nodes)));
     }
+    if (parts.relations && side.relations.defined())
+      out.relations = rows(padded(side.relations, 1, at(most, relation_rows)));
     side = std::move(out);
 
     if (!graphs.defined()) return;

@@ -62,11 +62,11 @@ std::vector<EvaluatedReranker> open_rerankers(const Config& config, PluginHost& 
           "{}: {} draws its query bank from the training split, which therefore cannot be evaluated with it; evaluate "
           "another split, or use --no-rerank",
           part.pointer, part.id));
-    if (config.interaction)
+    if (!config.interactions.empty())
       throw InputError(fmt::format(
           "{}: {} needs scores of the training split against this gallery, which are computed from embeddings alone "
           "and do not compare with those of interaction {}; leave one of them out",
-          part.pointer, part.id, config.interaction->id));
+          part.pointer, part.id, config.interactions.front().id));
   }
   return rerankers;
 }
@@ -267,8 +267,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["images"] = inputs.image_count();
   record["captions"] = inputs.caption_count();
   record["distinct_texts"] = inputs.text_count();
-  if (config.interaction && config.interaction->interaction.shortlist > 0) {
-    record["shortlist"]["length"] = config.interaction->interaction.shortlist;
+  if (config.shortlist > 0) {
+    record["shortlist"]["length"] = config.shortlist;
     record["shortlist"]["i2t_recall"] = 100 * scores.i2t_shortlist_recall;
     record["shortlist"]["t2i_recall"] = 100 * scores.t2i_shortlist_recall;
   }

@@ -35,37 +35,38 @@ Representation rows(const Representation& side, int64_t begin, int64_t end, cons
   return select_rows(side, items, device);
 }
 
-/// [images, distinct texts], some images at a time.
-at::Tensor interaction_of_all(const RetrievalModel& model, const EncodedSplit& encoded) {
+/// Of each interaction [images, distinct texts], some images at a time.
+std::vector<at::Tensor> interactions_of_all(RetrievalModel& model, const EncodedSplit& encoded) {
   constexpr int64_t block = 64;
   const int64_t images = encoded.images.embedding.size(0), texts = encoded.texts.embedding.size(0);
   const Representation all_texts = rows(encoded.texts, 0, texts, model.device());
-  std::vector<at::Tensor> parts;
+  std::vector<std::vector<at::Tensor>> parts(model.config().interactions.size());
   for (int64_t begin = 0; begin < images; begin += block) {
     const int64_t end = std::min(begin + block, images);
     const Representation some = rows(encoded.images, begin, end, model.device());
-    parts.push_back(model.interaction().call("score_all", [&](Interaction& interaction) {
-      return interaction.score_all(some, all_texts, model.config().eval.chunk);
-    }));
-    check_output(model.interaction().ref(), "scores", parts.back(), {end - begin, texts}, true);
-    parts.back() = parts.back().cpu();
+    const std::vector<at::Tensor> made = model.interaction_scores(some, all_texts);
+    for (size_t i = 0; i < made.size(); ++i) parts[i].push_back(made[i].cpu());
   }
-  return at::cat(parts);
+  std::vector<at::Tensor> out;
+  for (const std::vector<at::Tensor>& part : parts) out.push_back(at::cat(part));
+  return out;
 }
 
 /// Every pair in full: a shortlist would leave its other pairs without a score that means anything.
-void score(const RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, InferResult& result) {
+void score(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, InferResult& result) {
   at::NoGradGuard no_grad;
   const at::Tensor of_caption = at::tensor(inputs.caption_texts(), at::kLong);
   const at::Tensor cosines = encoded.images.embedding.matmul(encoded.texts.embedding.t());
   at::Tensor scores = cosines;
-  if (model.interaction()) {
-    const InteractionKeys& keys = model.config().interaction->interaction;
-    const at::Tensor interaction = interaction_of_all(model, encoded);
-    scores = keys.embedding_weight * cosines + keys.weight * interaction;
-    result.interaction = to_matrix(interaction.index_select(1, of_caption));
-    result.embedding_weight = keys.embedding_weight;
-    result.interaction_weight = keys.weight;
+  if (model.has_interactions()) {
+    scores = model.config().embedding_weight * cosines;
+    const std::vector<at::Tensor> made = interactions_of_all(model, encoded);
+    for (size_t i = 0; i < made.size(); ++i) {
+      const ComponentConfig& part = model.config().interactions[i];
+      scores = scores + part.interaction.weight * made[i];
+      result.interactions.push_back({part.id, part.interaction.weight, to_matrix(made[i].index_select(1, of_caption))});
+    }
+    result.embedding_weight = model.config().embedding_weight;
   }
   result.cosines = to_matrix(cosines.index_select(1, of_caption));
   result.scores = to_matrix(scores.index_select(1, of_caption));
@@ -74,11 +75,13 @@ void score(const RetrievalModel& model, const SplitInputs& inputs, const Encoded
 /// The temperature of the first loss that keeps one, by info_nce's name for log(1/temperature).
 /// @throws InputError if there is none.
 double temperature_of(const RetrievalModel& model, const std::string& run) {
-  if (model.interaction() && model.config().interaction->interaction.training != InteractionKeys::Training::all_pairs)
+  for (const ComponentConfig& part : model.config().interactions) {
+    if (part.interaction.training == InteractionKeys::Training::all_pairs) continue;
     throw InputError(fmt::format(
         "{}: --softmax: embeddings and interaction were trained with a loss each, and no temperature belongs to their "
         "sum; leave --softmax out",
         run));
+  }
   for (const auto& [name, tensor] : model.state())
     if (name.starts_with("loss.") && name.ends_with(".log_scale")) return std::exp(-tensor.item<double>());
   throw InputError(fmt::format(
@@ -102,12 +105,10 @@ Matrix<float> softmax_of_rows(const Matrix<float>& scores, double temperature) {
 std::vector<std::string> facts_of(const InferOptions& options, const InferResult& result, const std::string& method,
                                   const ExplainedPair& pair) {
   std::string score = fmt::format("score {:.4f}", result.scores(pair.image, pair.text));
-  if (result.interaction)
-    score += fmt::format(" = {:g} x cosine {:.4f} + {:g} x interaction {:.4f}", result.embedding_weight,
-                         result.cosines(pair.image, pair.text), result.interaction_weight,
-                         (*result.interaction)(pair.image, pair.text));
-  else
-    score += " (cosine of the embeddings)";
+  if (result.interactions.empty()) score += " (cosine of the embeddings)";
+  else score += fmt::format(" = {:g} x cosine {:.4f}", result.embedding_weight, result.cosines(pair.image, pair.text));
+  for (const InteractionScores& part : result.interactions)
+    score += fmt::format(" + {:g} x {} {:.4f}", part.weight, part.use, part.scores(pair.image, pair.text));
   fs::path run = fs::absolute(options.run).lexically_normal();
   if (run.filename().empty()) run = run.parent_path();
   return {fmt::format("{}     image {}     run {} ({})", score,

@@ -23,11 +23,18 @@ struct InferOptions {
   bool softmax = false;              ///< also probabilities
 };
 
+/// What one interaction of a model has to say about all pairs.
+struct InteractionScores {
+  std::string use;
+  double weight = 0;     ///< in the final score
+  Matrix<float> scores;  ///< [images, texts], without a shortlist
+};
+
 struct InferResult {
-  Matrix<float> scores;  ///< [images, texts]: embedding_weight x cosine + weight x interaction
+  Matrix<float> scores;  ///< [images, texts]: embedding_weight x cosine + sum of weight x interaction
   Matrix<float> cosines;
-  std::optional<Matrix<float>> interaction;  ///< of all pairs, without a shortlist; where the model has one
-  double embedding_weight = 1, interaction_weight = 0;
+  std::vector<InteractionScores> interactions;
+  double embedding_weight = 1;
   std::optional<Matrix<float>> probabilities;  ///< of each image's sentences: softmax of scores / temperature
   double temperature = 0;                      ///< of the run's loss, where there are probabilities
   std::vector<Explanation> explanations;

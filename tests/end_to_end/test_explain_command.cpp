@@ -141,12 +141,15 @@ TEST_F(ExplainCommand, GivesThePartsOfAScoreThatAnInteractionRefines) {
                          "--texts", "two planes", "a river"});
   ASSERT_EQ(command.wait(), 0) << command.err();
   const Value result = parse_json(command.out(), "infer");
-  EXPECT_EQ(result.at("interaction_weight").as_double(), 0.25);
+  const Value& cmim = result.at("interactions").as_list().at(0);
+  EXPECT_EQ(cmim.at("use").as_string(), "cmim");
+  EXPECT_EQ(cmim.at("weight").as_double(), 0.25);
   for (size_t i = 0; i < 2; ++i)
     for (size_t t = 0; t < 2; ++t) {
-      const auto number = [&](const char* name) { return result.at(name).as_list().at(i).as_list().at(t).as_double(); };
-      EXPECT_NEAR(number("scores"), number("cosines") + 0.25 * number("interaction"), 1e-5);
-      EXPECT_NE(number("interaction"), 0);
+      const auto number = [&](const Value& table) { return table.as_list().at(i).as_list().at(t).as_double(); };
+      const double interaction = number(cmim.at("scores"));
+      EXPECT_NEAR(number(result.at("scores")), number(result.at("cosines")) + 0.25 * interaction, 1e-5);
+      EXPECT_NE(interaction, 0);
     }
 }
 

@@ -424,7 +424,7 @@ TEST_F(Shortlist, ALongEnoughOneEqualsScoringAllPairs) {
   Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 1, \"shortlist\": 1000}"}), "train");
   const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
   const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 3, fitted.report);
-  const at::Tensor all = fitted.model.interaction().get().score_all(encoded.images, encoded.texts, 5);
+  const at::Tensor all = fitted.model.interaction_scores(encoded.images, encoded.texts).at(0);
   const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
   for (int64_t i = 0; i < 4; ++i)
     for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
@@ -512,6 +512,65 @@ TEST_F(Shortlist, ChosenByEmbeddingsThatNothingTrainsIsRefused) {
   });
   EXPECT_NE(text.find("/model/interaction/shortlist: is 100, but with \"embedding_weight\" 0"), std::string::npos)
       << text;
+}
+
+const char* const two_interactions =
+    "model.interaction=[{\"use\": \"distance\", \"weight\": 0.5, \"embedding_weight\": 2, \"shortlist\": 0, "
+    "\"training\": \"all_pairs\"}, {\"use\": \"distance\", \"weight\": 0.25, \"embedding_weight\": 2, "
+    "\"shortlist\": 0}]";
+
+TEST_F(Shortlist, SeveralInteractionsAddUpAndEachHasAPlaceInTheCheckpoint) {
+  Fitted fitted(load({two_interactions}), "train");
+  EXPECT_EQ(fitted.model.state().count("interaction.0.scale"), 1u);
+  fitted.model.state().at("interaction.1.scale").data().fill_(3);
+  const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
+  const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 3, fitted.report);
+  const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
+  const at::Tensor distance = (encoded.images.global.unsqueeze(1) - encoded.texts.global.unsqueeze(0)).square().sum(2);
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
+      const int64_t t = fitted.inputs.caption_texts()[static_cast<size_t>(c)];
+      EXPECT_NEAR(scores.i2t(i, c), (2 * cosine - (0.5 + 0.25 * 3) * distance)[i][t].item<float>(), 1e-4);
+    }
+}
+
+TEST_F(Shortlist, OfSeveralInteractionsThoseOnAllPairsEnterTheScoresAndTheOthersHaveALossEach) {
+  Fitted fitted(load({two_interactions}), "train");
+  LossInput batch = training_batch(fitted);
+  const RetrievalModel::BatchLoss loss = fitted.model.loss(batch);
+  const at::Tensor cosine = batch.image.embedding.matmul(batch.text.embedding.t());
+  const at::Tensor distance = (batch.image.global.unsqueeze(1) - batch.text.global.unsqueeze(0)).square().sum(2);
+  EXPECT_TRUE(at::allclose(batch.scores, 2 * cosine - 0.5 * distance, 1e-5, 1e-5));
+  EXPECT_EQ(loss.parts.back().first, "interaction.distance");
+  loss.total.backward();
+  EXPECT_NE(fitted.model.state().at("interaction.0.scale").grad().item<float>(), 0);
+  EXPECT_NE(fitted.model.state().at("interaction.1.scale").grad().item<float>(), 0);
+}
+
+TEST_F(Shortlist, OfSeveralInteractionsIsOne) {
+  const std::string text = message_of([&] {
+    load({"model.interaction=[{\"use\": \"distance\"}, {\"use\": \"distance\", \"shortlist\": 10, "
+          "\"embedding_weight\": 2}]"});
+  });
+  EXPECT_NE(text.find("/model/interaction/1/shortlist: is 10, but /model/interaction/0 has 100"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("/model/interaction/1/embedding_weight: is 2, but /model/interaction/0 has 1"), std::string::npos)
+      << text;
+}
+
+TEST(RelationRows, AreTheRelationsOfEachGraphInTheirOrderPaddedWithZeros) {
+  const at::Tensor relations =
+      at::tensor({2, 0, 2, 0, 0, /**/ 1, 0, 0, 3, 1, /**/ 0, 1, 1, 0, 1, /**/ 5, 2, 3, 4, 2}, at::kLong).view({4, 5});
+  const at::Tensor rows = relation_rows(relations, 4);
+  EXPECT_EQ(rows.sizes().vec(), (std::vector<int64_t>{4, 3, 3}));
+  const at::Tensor expected = at::tensor({0, 1, 2, 3, 0, 4, 1, 1, 2,  //
+                                          0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                          1, 0, 5, 0, 1, 3, 0, 0, 0,  //
+                                          0, 0, 0, 0, 0, 0, 0, 0, 0},
+                                         at::kLong)
+                                  .view({4, 3, 3});
+  EXPECT_TRUE(at::equal(rows, expected)) << rows;
+  EXPECT_EQ(relation_rows(at::empty({4, 0}, at::kLong), 2).sizes().vec(), (std::vector<int64_t>{2, 1, 3}));
 }
 
 class Checkpoints : public ModelTest {};

@@ -19,7 +19,10 @@ struct Representation {
   at::Tensor token_mask;  ///< [B, T] bool, true at real tokens; undefined when all are real
   at::Tensor nodes;       ///< [B, N, Dn]
   at::Tensor node_mask;   ///< [B, N] bool, true at real nodes; defined whenever `nodes` is
-  at::Tensor local;       ///< [B, Dl]
+  /// [B, R, 3] int64: source node, target node, relation id of the graph's relations, as the builder named them; rows of
+  /// relation 0 are padding. An end may lie at a node that `node_mask` leaves out: such a relation does not count.
+  at::Tensor relations;
+  at::Tensor local;      ///< [B, Dl]
   at::Tensor embedding;   ///< [B, E], L2-normalised, made by the fusion
 };
 
@@ -31,9 +34,10 @@ struct Widths {
 /// Parts of a Representation that a stage reads. The runtime makes and caches only what somebody reads, and refuses a
 /// model in which a part that is read is made by nobody.
 struct Parts {
-  bool global = false, tokens = false, nodes = false, local = false;
+  bool global = false, tokens = false, nodes = false, local = false, relations = false;
   Parts operator|(const Parts& other) const {
-    return {global || other.global, tokens || other.tokens, nodes || other.nodes, local || other.local};
+    return {global || other.global, tokens || other.tokens, nodes || other.nodes, local || other.local,
+            relations || other.relations};
   }
 };
 
