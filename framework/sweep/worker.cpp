@@ -137,19 +137,29 @@ class Worker {
           fmt::format("{}: {} since the sweep was planned; run the sweep again", folder_.path().string(), change));
   }
 
-  /// @return false when told to stop. What was trained while its plugins, weights or data changed is nobody's: it loses
-  /// its identity, so that nothing is made of it even where they are put back.
+  /// @return false when told to stop. What was trained while its plugins, weights or data changed, or became
+  /// unreadable, is nobody's: it loses its identity, so that nothing is made of it even where they are put back.
   bool train_as_planned() {
     const bool finished = train_it();
-    const Changes now = changes();
-    if (!now.training.empty()) {
-      Value parts = job_.at("training");
-      parts["changed_meanwhile"] = Value(now.training);
-      write_identity(parts);
+    Changes now;
+    try {
+      now = changes();
+    } catch (const std::exception& error) {
+      disown(error.what());
+      throw InputError(
+          fmt::format("{}: what it was trained from cannot be read any more, so its training is not used: {}",
+                      folder_.path().string(), error.what()));
     }
+    if (!now.training.empty()) disown(now.training);
     refuse(now.training);
     if (finished) refuse(now.evaluation);
     return finished;
+  }
+
+  void disown(const std::string& change) const {
+    Value parts = job_.at("training");
+    parts["changed_meanwhile"] = Value(change);
+    write_identity(parts);
   }
 
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

@@ -302,29 +302,46 @@ TEST_F(SweepCommand, ARunWhoseDataChangedSinceItWasPlannedIsNotRecorded) {
   EXPECT_EQ(read_file(out / "runs" / "plain-s1" / "best.safetensors"), weights) << "the training of before is kept";
 }
 
-TEST_F(SweepCommand, WhatWasTrainedWhileItsDataChangedIsNeverUsed) {
-  const fs::path data = folder_ / "data", out = folder_ / "out", run = out / "runs" / "plain-s1";
-  fs::copy(shared_ / "data", data, fs::copy_options::recursive);
-  const fs::path file = sweep_file(R"({"name": "plain"})");
-  std::string text = read_file(file);
-  text.replace(text.find((shared_ / "data").string()), (shared_ / "data").string().size(), data.string());
-  write_text(file, text);
-  const std::vector<std::string> arguments{"sweep", file.string(), "--out", out.string(), "--only", "plain-s1"};
-  const std::string captions = read_file(data / "train_caps.txt");
+/// A training whose data are changed while it is at work, and put back when it has ended.
+class ChangingData : public SweepCommand {
+ protected:
+  void expect_never_used(const std::function<void(const fs::path& captions)>& change, const std::string& message) {
+    const fs::path data = folder_ / "data", out = folder_ / "out", run = out / "runs" / "plain-s1";
+    fs::copy(shared_ / "data", data, fs::copy_options::recursive);
+    const fs::path file = sweep_file(R"({"name": "plain"})");
+    std::string text = read_file(file);
+    text.replace(text.find((shared_ / "data").string()), (shared_ / "data").string().size(), data.string());
+    write_text(file, text);
+    const std::vector<std::string> arguments{"sweep", file.string(), "--out", out.string(), "--only", "plain-s1"};
+    const std::string captions = read_file(data / "train_caps.txt");
 
-  Command command(arguments, folder_);
-  ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
-  std::string other = captions;
-  write_text(data / "train_caps.txt", other.insert(other.find('\n'), " indeed"));
-  EXPECT_NE(command.wait(), 0) << command.err();
-  EXPECT_NE(command.err().find("since the sweep was planned"), std::string::npos) << command.err();
+    Command command(arguments, folder_);
+    ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+    change(data / "train_caps.txt");
+    EXPECT_NE(command.wait(), 0) << command.err();
+    EXPECT_NE(command.err().find(message), std::string::npos) << command.err();
 
-  write_text(data / "train_caps.txt", captions);
-  std::vector<std::string> again = arguments;
-  again.insert(again.end(), {"--retry-failed", "--dry-run"});
-  Command plan(again, folder_);
-  ASSERT_EQ(plan.wait(), 0) << plan.err();
-  EXPECT_NE(plan.out().find("trained again: /changed_meanwhile"), std::string::npos) << plan.out();
+    write_text(data / "train_caps.txt", captions);
+    std::vector<std::string> again = arguments;
+    again.insert(again.end(), {"--retry-failed", "--dry-run"});
+    Command plan(again, folder_);
+    ASSERT_EQ(plan.wait(), 0) << plan.err();
+    EXPECT_NE(plan.out().find("trained again: /changed_meanwhile"), std::string::npos) << plan.out();
+  }
+};
+
+TEST_F(ChangingData, WhatWasTrainedMeanwhileIsNeverUsed) {
+  expect_never_used(
+      [](const fs::path& captions) {
+        std::string text = read_file(captions);
+        write_text(captions, text.insert(text.find('\n'), " indeed"));
+      },
+      "since the sweep was planned");
+}
+
+TEST_F(ChangingData, WhatWasTrainedIsNeverUsedEitherWhereTheDataCannotBeReadAfterwards) {
+  expect_never_used([](const fs::path& captions) { fs::remove(captions); },
+                    "what it was trained from cannot be read any more, so its training is not used: ");
 }
 
 TEST_F(SweepCommand, InterruptSavesTheRunsAndTheSameCommandGoesOn) {
