@@ -143,11 +143,15 @@ const Split& split_named(const Dataset& dataset, const std::string& name) {
 /// The pairs of a split that the oracle can be asked of.
 AbilityPairs pairs_for_oracle(const DatasetOptions& options, const DatasetParams& params, const Dataset& dataset,
                               const Split& split) {
+  const fs::path file = abilities_file(params.root);
+  if (!fs::exists(file))
+    throw InputError(
+        fmt::format("{}: does not exist; the oracle needs its list of pairs of images: orbweaver data synth writes a "
+                    "dataset that has one",
+                    file.string()));
   std::optional<AbilityPairs> pairs = ability_pairs_of(params, dataset, split);
   if (!pairs || pairs->pairs.empty())
-    throw InputError(
-        fmt::format("{}: has no pairs of the {} split in {}; orbweaver data synth writes a dataset of them",
-                    options.path.string(), split.name, abilities_file(params.root).string()));
+    throw InputError(fmt::format("{}: has no pairs of the {} split; give another --split", file.string(), split.name));
   if (dataset.triples.empty())
     throw InputError(fmt::format("{}: has no triples of its captions (triples.jsonl), by which the oracle reads them",
                                  options.path.string()));

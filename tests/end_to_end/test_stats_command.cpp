@@ -83,14 +83,17 @@ TEST_F(OracleCommand, AnswersADatasetWithoutPairsOrTriplesWithStatus2AndOneLine)
                            "test_filename.txt"})
     std::filesystem::copy_file(shared_ / "data" / name, bare / name);
   std::filesystem::create_directory_symlink(shared_ / "data" / "images", bare / "images");
-  const auto expect_refused = [&](const std::string& message) {
-    Command command = run({"data", "oracle", bare.string()});
+  const auto expect_refused = [&](const std::string& message, const std::string& split = "test") {
+    Command command = run({"data", "oracle", bare.string(), "--split", split});
     EXPECT_EQ(command.wait(), 2);
     EXPECT_NE(command.err().find(message), std::string::npos) << command.err();
     EXPECT_EQ(std::ranges::count(command.err(), '\n'), 1) << command.err();
   };
-  expect_refused("has no pairs of the test split");
-  std::filesystem::copy_file(shared_ / "data" / "abilities.json", bare / "abilities.json");
+  expect_refused((bare / "abilities.json").string() + ": does not exist; the oracle needs its list of pairs");
+  Value abilities = read_json(shared_ / "data" / "abilities.json");
+  abilities["groups"].erase("val");
+  write_text(bare / "abilities.json", to_json(abilities));
+  expect_refused((bare / "abilities.json").string() + ": has no pairs of the val split; give another --split", "val");
   expect_refused("has no triples");
 }
 
