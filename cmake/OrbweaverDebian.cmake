@@ -29,8 +29,13 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE "1~deb${debian_release}")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
-# Also has the loader's cache renewed after installing.
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+# The loader's cache is renewed after installing; packages of plugins find out what they depend on.
+set(control_folder ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian)
+file(WRITE ${control_folder}/triggers "activate-noawait ldconfig\n")
+file(WRITE ${control_folder}/shlibs
+  "liborbweaver_sdk ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n"
+  "liborbweaver_sdk_torch ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control_folder}/triggers ${control_folder}/shlibs)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, libgtest-dev, bash-completion")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
