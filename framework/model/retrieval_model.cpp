@@ -446,10 +446,10 @@ at::Tensor RetrievalModel::score_pairs(const Representation& images, const Repre
   return sum;
 }
 
-std::vector<at::Tensor> RetrievalModel::interaction_scores(const Representation& images, const Representation& texts) {
+at::Tensor RetrievalModel::interaction_scores(const Representation& images, const Representation& texts) {
   std::vector<at::Tensor> out;
   for (size_t i = 0; i < interactions_.size(); ++i) out.push_back(all_scores(i, images, texts, Finite::required));
-  return out;
+  return at::stack(out);
 }
 
 namespace {

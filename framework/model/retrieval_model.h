@@ -90,8 +90,8 @@ class RetrievalModel {
   at::Tensor score_all_pairs(const Representation& images, const Representation& texts);
   /// That sum alone, of pairs [P, 2] of (image, text): [P]. The model must have an interaction.
   at::Tensor score_pairs(const Representation& images, const Representation& texts, const at::Tensor& pairs);
-  /// Each interaction's own scores [M, N], without its weight.
-  std::vector<at::Tensor> interaction_scores(const Representation& images, const Representation& texts);
+  /// Each interaction's own scores, without its weight: [interactions, M, N]. The model must have one.
+  at::Tensor interaction_scores(const Representation& images, const Representation& texts);
 
   /// Checks every output of the batch for values that are not finite; names the first component at fault.
   void find_fault(const LossInput& batch) const;

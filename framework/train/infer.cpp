@@ -35,21 +35,18 @@ Representation rows(const Representation& side, int64_t begin, int64_t end, cons
   return select_rows(side, items, device);
 }
 
-/// Of each interaction [images, distinct texts], some images at a time.
-std::vector<at::Tensor> interactions_of_all(RetrievalModel& model, const EncodedSplit& encoded) {
+/// [interactions, images, distinct texts], some images at a time.
+at::Tensor interactions_of_all(RetrievalModel& model, const EncodedSplit& encoded) {
   constexpr int64_t block = 64;
   const int64_t images = encoded.images.embedding.size(0), texts = encoded.texts.embedding.size(0);
   const Representation all_texts = rows(encoded.texts, 0, texts, model.device());
-  std::vector<std::vector<at::Tensor>> parts(model.config().interactions.size());
+  std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < images; begin += block) {
     const int64_t end = std::min(begin + block, images);
     const Representation some = rows(encoded.images, begin, end, model.device());
-    const std::vector<at::Tensor> made = model.interaction_scores(some, all_texts);
-    for (size_t i = 0; i < made.size(); ++i) parts[i].push_back(made[i].cpu());
+    parts.push_back(model.interaction_scores(some, all_texts).cpu());
   }
-  std::vector<at::Tensor> out;
-  for (const std::vector<at::Tensor>& part : parts) out.push_back(at::cat(part));
-  return out;
+  return at::cat(parts, 1);
 }
 
 /// Every pair in full: a shortlist would leave its other pairs without a score that means anything.
@@ -60,11 +57,12 @@ void score(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit&
   at::Tensor scores = cosines;
   if (model.has_interactions()) {
     scores = model.config().embedding_weight * cosines;
-    const std::vector<at::Tensor> made = interactions_of_all(model, encoded);
-    for (size_t i = 0; i < made.size(); ++i) {
+    const at::Tensor made = interactions_of_all(model, encoded);
+    for (size_t i = 0; i < model.config().interactions.size(); ++i) {
       const ComponentConfig& part = model.config().interactions[i];
-      scores = scores + part.interaction.weight * made[i];
-      result.interactions.push_back({part.id, part.interaction.weight, to_matrix(made[i].index_select(1, of_caption))});
+      const at::Tensor own = made[static_cast<int64_t>(i)];
+      scores = scores + part.interaction.weight * own;
+      result.interactions.push_back({part.id, part.interaction.weight, to_matrix(own.index_select(1, of_caption))});
     }
     result.embedding_weight = model.config().embedding_weight;
   }

@@ -424,7 +424,7 @@ TEST_F(Shortlist, ALongEnoughOneEqualsScoringAllPairs) {
   Fitted fitted(load({"model.interaction={\"use\": \"distance\", \"weight\": 1, \"shortlist\": 1000}"}), "train");
   const EncodedSplit encoded = encode_split(fitted.model, fitted.inputs, 4, fitted.report);
   const SplitScores scores = score_split(fitted.model, fitted.inputs, encoded, 3, fitted.report);
-  const at::Tensor all = fitted.model.interaction_scores(encoded.images, encoded.texts).at(0);
+  const at::Tensor all = fitted.model.interaction_scores(encoded.images, encoded.texts)[0];
   const at::Tensor cosine = encoded.images.embedding.matmul(encoded.texts.embedding.t());
   for (int64_t i = 0; i < 4; ++i)
     for (int64_t c = 0; c < fitted.inputs.caption_count(); ++c) {
