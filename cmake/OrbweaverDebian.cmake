@@ -18,24 +18,26 @@ set(CPACK_PACKAGE_NAME orbweaver)
 set(CPACK_PACKAGE_CONTACT "${ORBWEAVER_PACKAGE_CONTACT}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "text-image retrieval in remote sensing, assembled from plugins")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-"A retrieval method is a JSON file that names its parts (encoders, graphs, fusion,
-losses, rerankers), each of which lives in a plugin library. Orbweaver trains and
-evaluates methods, compares them, and shows what they retrieve.
+"A retrieval method is a JSON file that names its parts (encoders, graphs,
+fusion, losses, rerankers), each of which lives in a plugin library.
+Orbweaver trains and evaluates methods, compares them, and shows what they
+retrieve.
 .
-The package holds the program, the plugins and configs that ship, and the SDK:
-headers, a CMake package and templates for plugins of your own.")
+The package holds the program, the plugins and configs that ship, and the
+SDK: headers, a CMake package and templates for plugins of your own.")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1~deb${debian_release}")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
-# The loader's cache is renewed after installing; packages of plugins find out what they depend on.
-set(control_folder ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian)
-file(WRITE ${control_folder}/triggers "activate-noawait ldconfig\n")
-file(WRITE ${control_folder}/shlibs
+# Packages of plugins find out by this what they depend on. (Not CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS, which warns of each
+# plugin, because that has no SONAME.)
+set(shlibs_file ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian/shlibs)
+file(WRITE ${shlibs_file}
+  "liborbweaver ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} orbweaver (>= ${PROJECT_VERSION})\n"
   "liborbweaver_sdk ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n"
   "liborbweaver_sdk_torch ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control_folder}/triggers ${control_folder}/shlibs)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${shlibs_file})
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, libgtest-dev, bash-completion")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
