@@ -114,7 +114,7 @@ std::string file_name(std::string name, const std::string& plugin) {
 }
 
 fs::path templates_folder(const NewPlugin& plugin) {
-  const fs::path folder =
+  fs::path folder =
       plugin.templates.empty() ? host_facts().prefix / "share" / "orbweaver" / "templates" : plugin.templates;
   if (!fs::is_directory(folder / plugin.kind) || !fs::is_directory(folder / "common"))
     throw Error(fmt::format("{}: the templates of new plugins are missing; install Orbweaver whole (cmake --install)",

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The build tree serves as a prefix too. The prefix is the build folder here.
 source "$(dirname "$0")/common.sh"
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What the package tests share. $1: the test's own folder, made anew. $2: where Orbweaver is, as a prefix.
 set -euo pipefail
 folder=$1 prefix=$2

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # configure_refuses.sh FOLDER PREFIX OTHER: what stops a plugin while it is configured, and in which words. OTHER is a
 # LibTorch of another version.
 source "$(dirname "$0")/common.sh"

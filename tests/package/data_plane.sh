@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A plugin of each data-plane kind, as somebody without LibTorch's headers makes it, each in a project of its own.
 source "$(dirname "$0")/common.sh"
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # install.sh FOLDER PREFIX BUILD VERSION SDK_VERSION PLUGINS: installs the build, moves what was installed, and looks
 # whether all of it still works.
 source "$(dirname "$0")/common.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # A plugin of each model-plane kind and the example with parameters, as one project: they share the precompiled header.
 source "$(dirname "$0")/common.sh"
 

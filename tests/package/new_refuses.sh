@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What `orbweaver plugins new` refuses, and in which words.
 source "$(dirname "$0")/common.sh"
 
