@@ -17,11 +17,15 @@ set(data_folder share/orbweaver)
 get_property(shipped_plugins GLOBAL PROPERTY orbweaver_shipped_plugins)
 get_property(orbweaver_sdk_version GLOBAL PROPERTY orbweaver_sdk_version)
 
-# Libraries that are not in the loader's own folders (a LibTorch of one's own) keep their path.
+# The build tree has the shape of an installation, so its files get their final run paths at once: both places hold the
+# same bytes, and nothing is appended that CMake would later replace (":", which makes the loader look in the working
+# directory). Libraries that are not in the loader's own folders (a LibTorch of one's own) keep their path.
 set_target_properties(orbweaver orbweaver_framework orbweaver_sdk orbweaver_sdk_torch ${shipped_plugins} PROPERTIES
-  INSTALL_RPATH_USE_LINK_PATH ON)
+  BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
 file(RELATIVE_PATH libraries_from_bin ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-set_target_properties(orbweaver PROPERTIES INSTALL_RPATH "$ORIGIN/${libraries_from_bin}")
+set(program_rpath "$ORIGIN/${libraries_from_bin}" "$ORIGIN/../lib")
+list(REMOVE_DUPLICATES program_rpath)
+set_target_properties(orbweaver PROPERTIES INSTALL_RPATH "${program_rpath}")
 set_target_properties(orbweaver_framework orbweaver_sdk orbweaver_sdk_torch PROPERTIES INSTALL_RPATH "$ORIGIN")
 set_target_properties(${shipped_plugins} PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
 

@@ -32,6 +32,9 @@ function(orbweaver_add_plugin target)
   if(ORBWEAVER_PLUGIN_OUTPUT_DIRECTORY)
     set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ORBWEAVER_PLUGIN_OUTPUT_DIRECTORY})
   endif()
+  # Its final run path at once: CMake would append ":" to a path that it means to replace when the plugin is installed,
+  # and the loader takes that for the working directory.
+  set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
   if(TARGET Orbweaver::orbweaver AND NOT arg_NO_CHECK)
     add_test(NAME ${target}_conforms
       COMMAND Orbweaver::orbweaver plugins check $<TARGET_FILE:${target}> ${arg_CHECK_ARGUMENTS})

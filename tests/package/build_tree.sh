@@ -2,6 +2,7 @@
 # The build tree serves as a prefix too. The prefix is the build folder here.
 source "$(dirname "$0")/common.sh"
 
+expect_safe_run_paths "$orbweaver" "$prefix"/lib/liborbweaver*.so "$prefix"/lib/orbweaver/plugins/*.so
 build "$prefix/share/orbweaver/examples/radius_graph" build -DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON
 expect_in "$("$orbweaver" plugins describe graph_builder/radius --plugin-path build)" "Edges below a distance"
 "$orbweaver" plugins new graph_builder mine >out.txt

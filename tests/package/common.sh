@@ -19,6 +19,13 @@ expect_in() {
   [[ $1 == *"$2"* ]] || fail "\"$2\" is not in: $1"
 }
 
+# expect_safe_run_paths FILE...: an empty one would be the working directory.
+expect_safe_run_paths() {
+  local text
+  text=$(readelf -d "$@")
+  if grep -E 'R(UN)?PATH' <<<"$text" | grep -E '(\[|:)(:|\])'; then fail "an empty run path in one of $*"; fi
+}
+
 # expect_refused PART ARGUMENTS...: the program refuses them as the user's mistake, in one line with that part.
 expect_refused() {
   local part=$1 status=0 text

@@ -9,6 +9,7 @@ for kind in detector graph_builder reranker; do
   build $name $name/build -DCMAKE_DISABLE_FIND_PACKAGE_Torch=ON -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS='-O0 -Wall -Wextra'
   logged ctest.log ctest --test-dir $name/build --output-on-failure
+  expect_safe_run_paths $name/build/orbw_$name.so
   if readelf -d $name/build/orbw_$name.so | grep NEEDED | grep -i torch; then fail "$name needs LibTorch"; fi
   expect_in "$("$orbweaver" plugins list --plugin-path $name/build)" "$name 0.1.0 ok"
   expect_in "$("$orbweaver" plugins describe $kind/$name --plugin-path $name/build)" "In a config, at "
