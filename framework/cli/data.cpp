@@ -93,12 +93,7 @@ void check(const DataOptions& options, CommandContext& context) {
 
 /// A builder that serves captions.
 Hosted<GraphBuilder> make_builder(const GraphBuilderOptions& options) {
-  PluginHost::Options folders;
-  for (const fs::path& folder : options.plugin_folders) {
-    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
-    folders.search_paths.push_back(fs::absolute(folder));
-  }
-  PluginHost host(std::move(folders));
+  PluginHost host = host_searching(options.plugin_folders);
   for (const std::string& plugin : options.plugins) host.load(plugin);
   const Value params = read_settings("--graph-set", options.set, host.find(GraphBuilder::kind, options.id).parameters);
   Hosted<GraphBuilder> builder =

@@ -11,6 +11,7 @@
 #include "framework/cli/command.h"
 #include "framework/plugin/hosted.h"
 #include "framework/plugin/plugin_host.h"
+#include "framework/plugin/settings.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -18,19 +19,10 @@ namespace fs = std::filesystem;
 namespace {
 
 struct PluginsOptions {
-  std::vector<std::string> folders;
+  std::vector<fs::path> folders;
   std::string component;
   bool json = false;
 };
-
-PluginHost open_host(const PluginsOptions& options) {
-  PluginHost::Options host;
-  for (const std::string& folder : options.folders) {
-    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder));
-    host.search_paths.push_back(fs::absolute(folder));
-  }
-  return PluginHost(std::move(host));
-}
 
 std::string plane_of(const PluginManifest& manifest) {
   return manifest.records_torch() ? "model plane, LibTorch " + manifest.torch_version() : "data plane";
@@ -84,7 +76,7 @@ void print_file(const PluginFile& file) {
 }
 
 void list_plugins(const PluginsOptions& options) {
-  const PluginHost host = open_host(options);
+  const PluginHost host = host_searching(options.folders);
   const std::vector<PluginFile> files = host.list();
   if (options.json) {
     Value value = Value::list();
@@ -217,7 +209,7 @@ void print_schema(const Schema& schema, const std::string& prefix) {
 }
 
 void describe_component(const PluginsOptions& options) {
-  const PluginHost host = open_host(options);
+  const PluginHost host = host_searching(options.folders);
   const auto [component, plugin] = find_component(host, options.component);
   const Value example = example_of(*component);
   if (options.json) {

@@ -11,6 +11,7 @@
 #include "framework/cli/command.h"
 #include "framework/io/json.h"
 #include "framework/model/inspect_weights.h"
+#include "framework/plugin/settings.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 struct WeightsOptions {
   std::string file;
-  std::vector<std::string> folders;
+  std::vector<fs::path> folders;
   bool json = false;
 };
 
@@ -56,12 +57,7 @@ void print_fit(const WeightsInspection::Candidate& candidate) {
 std::string cut(const std::string& text) { return text.size() <= 240 ? text : text.substr(0, 237) + "..."; }
 
 void inspect_command(const WeightsOptions& options, CommandContext& context) {
-  PluginHost::Options host;
-  for (const std::string& folder : options.folders) {
-    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder));
-    host.search_paths.push_back(fs::absolute(folder));
-  }
-  PluginHost plugins(std::move(host));
+  PluginHost plugins = host_searching(options.folders);
   const WeightsInspection inspection = inspect_weights(options.file, plugins);
   bool any = false;
   for (const auto& candidate : inspection.candidates) any = any || candidate.refusal.empty();

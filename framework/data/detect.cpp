@@ -112,12 +112,7 @@ void check_options(const DetectOptions& options) {
 class Detectors {
  public:
   Detectors(const DetectOptions& options, int count) {
-    PluginHost::Options folders;
-    for (const fs::path& folder : options.plugin_folders) {
-      if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
-      folders.search_paths.push_back(fs::absolute(folder));
-    }
-    PluginHost host(std::move(folders));
+    PluginHost host = host_searching(options.plugin_folders);
     const Component& component = host.find(Detector::kind, options.use);
     const Value params = read_settings("--set", options.set, component.parameters);
     for (int i = 0; i < count; ++i)

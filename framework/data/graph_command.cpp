@@ -45,7 +45,7 @@ void check_options(const GraphOptions& options) {
 /// The components of one call.
 class Workshop {
  public:
-  explicit Workshop(const GraphOptions& options) : options_(options), host_(folders(options)) {
+  explicit Workshop(const GraphOptions& options) : options_(options), host_(host_searching(options.plugin_folders)) {
     for (const std::string& plugin : options.plugins) host_.load(plugin);
     builder_ = make<GraphBuilder>("--use", options.use, "--set", options.set);
     const Side side = options.image.empty() ? Side::text : Side::image,
@@ -83,15 +83,6 @@ class Workshop {
   }
 
  private:
-  static PluginHost::Options folders(const GraphOptions& options) {
-    PluginHost::Options out;
-    for (const fs::path& folder : options.plugin_folders) {
-      if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
-      out.search_paths.push_back(fs::absolute(folder));
-    }
-    return out;
-  }
-
   template <class I>
   Hosted<I> make(const std::string& option, const std::string& id, const std::string& set_option,
                  const std::vector<std::string>& settings) {

@@ -4,14 +4,13 @@
 
 #include "framework/io/json.h"
 #include "framework/plugin/hosted.h"
+#include "framework/plugin/settings.h"
 #include "orbweaver/error.h"
 #include "orbweaver/params.h"
 #include "orbweaver/reranker.h"
 
 namespace orbweaver {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// One --set argument.
 struct Setting {
@@ -80,14 +79,7 @@ std::vector<NamedReranker> named_rerankers(const RerankerOptions& options) {
   return named;
 }
 
-PluginHost open_plugins(const RerankerOptions& options) {
-  PluginHost::Options host;
-  for (const fs::path& folder : options.plugin_folders) {
-    if (!fs::is_directory(folder)) throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
-    host.search_paths.push_back(fs::absolute(folder));
-  }
-  return PluginHost(std::move(host));
-}
+PluginHost open_plugins(const RerankerOptions& options) { return host_searching(options.plugin_folders); }
 
 EvaluatedReranker open_reranker(PluginHost& host, const NamedReranker& named) {
   const auto hosted = create<Reranker>(host, named.id, named.params, nullptr, "--use " + named.id);

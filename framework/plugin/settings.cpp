@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <utility>
 
 #include "framework/io/json.h"
 #include "orbweaver/error.h"
@@ -35,6 +35,16 @@ Value read_settings(const std::string& option, const std::vector<std::string>& s
       params[name] = json_or_text(value);
   }
   return params;
+}
+
+PluginHost host_searching(const std::vector<std::filesystem::path>& folders) {
+  PluginHost::Options options;
+  for (const std::filesystem::path& folder : folders) {
+    if (!std::filesystem::is_directory(folder))
+      throw InputError(fmt::format("--plugin-path {}: is no folder", folder.string()));
+    options.search_paths.push_back(std::filesystem::absolute(folder));
+  }
+  return PluginHost(std::move(options));
 }
 
 }  // namespace orbweaver

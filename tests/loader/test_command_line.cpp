@@ -98,6 +98,15 @@ TEST(PluginsList, PrintsTheSameForMachines) {
   EXPECT_TRUE(found_good && found_bad);
 }
 
+TEST(PluginPath, ThatIsNoFolderIsRefusedByEveryCommand) {
+  for (const char* command : {"plugins list", "plugins describe graph_builder/radius", "weights inspect w.safetensors",
+                              "graph --use erg --text car", "data stats rsicd --graph erg"}) {
+    const Outcome outcome = run(std::string(command) + " --plugin-path /nowhere");
+    EXPECT_EQ(outcome.status, 2) << command;
+    EXPECT_TRUE(contains(outcome.errors, "--plugin-path /nowhere: is no folder")) << command << outcome.errors;
+  }
+}
+
 TEST(PluginsDescribe, PrintsTypesBoundsDefaultsAndAnExample) {
   const std::string folder = "--plugin-path " GOOD_PLUGINS;
   const Outcome text = run("plugins describe graph_builder/radius " + folder);
