@@ -71,10 +71,18 @@ void require_equal_widths(const RetrievalModel& model, const EncodedSplit& encod
                     run, encoder(config.image), objects, encoder(config.text), entities));
 }
 
-}  // namespace
+void require_other_files(const std::vector<ExplainedPair>& pairs, const std::vector<fs::path>& images) {
+  for (const ExplainedPair& pair : pairs)
+    for (const fs::path& image : images) {
+      std::error_code none_there;
+      if (fs::equivalent(pair.file, image, none_there))
+        throw InputError(fmt::format("--explain: its drawing {} would replace {} of --images; give another name",
+                                     pair.file.string(), image.string()));
+    }
+}
 
-std::vector<ExplainedPair> pairs_to_explain(const MatrixView<const float>& scores, const std::vector<fs::path>& images,
-                                            const fs::path& file) {
+std::vector<ExplainedPair> named_pairs(const MatrixView<const float>& scores, const std::vector<fs::path>& images,
+                                       const fs::path& file) {
   if (scores.rows() == 1 && scores.cols() == 1) return {{0, 0, file}};
   std::set<std::string> stems;
   for (const fs::path& image : images) stems.insert(image.stem().string());
@@ -91,6 +99,15 @@ std::vector<ExplainedPair> pairs_to_explain(const MatrixView<const float>& score
     pairs.push_back(
         {i, best, file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), name, file.extension().string())});
   }
+  return pairs;
+}
+
+}  // namespace
+
+std::vector<ExplainedPair> pairs_to_explain(const MatrixView<const float>& scores, const std::vector<fs::path>& images,
+                                            const fs::path& file) {
+  std::vector<ExplainedPair> pairs = named_pairs(scores, images, file);
+  require_other_files(pairs, images);
   return pairs;
 }
 

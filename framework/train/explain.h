@@ -26,6 +26,7 @@ struct ExplainedPair {
 /// its best text (the first of several equal ones) into "<file's stem>-<image's stem><extension>". Images of the same
 /// stem get "-2", "-3" and so on, whatever other images are called.
 /// @param scores  [images, texts].
+/// @throws InputError where a drawing would replace one of the images.
 std::vector<ExplainedPair> pairs_to_explain(const MatrixView<const float>& scores,
                                             const std::vector<std::filesystem::path>& images,
                                             const std::filesystem::path& file);

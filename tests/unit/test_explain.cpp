@@ -1,13 +1,16 @@
 // Which nodes match, and which pairs are drawn.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "framework/config/config.h"
 #include "framework/train/explain.h"
 #include "orbweaver/error.h"
+#include "temporary_folder.h"
 
 namespace orbweaver {
 namespace {
@@ -76,6 +79,26 @@ TEST(PairsToExplain, NeverGivesTwoImagesOneFile) {
   std::vector<std::string> files;
   for (const ExplainedPair& pair : pairs) files.push_back(pair.file.string());
   EXPECT_EQ(files, (std::vector<std::string>{"p-x.jpg", "p-x-3.jpg", "p-x-4.jpg", "p-x-2.jpg", "p-x-2-2.jpg"}));
+}
+
+TEST(PairsToExplain, NeverReplacesAnImage) {
+  const testing::TemporaryFolder folder;
+  const fs::path image = folder.path() / "pair-a.png", other = folder.path() / "a.png";
+  for (const auto& file : {image, other}) testing::write_text(file, "pixels");
+  const auto error_of = [&](int64_t texts, const std::vector<fs::path>& images, const fs::path& file) -> std::string {
+    const Matrix<float> scores(static_cast<int64_t>(images.size()), texts);
+    try {
+      pairs_to_explain(scores.view(), images, folder.path() / file);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error_of(1, {other}, "../" + folder.path().filename().string() + "/a.png"),
+            fmt::format("--explain: its drawing {} would replace {} of --images; give another name",
+                        (folder.path() / ".." / folder.path().filename() / "a.png").string(), other.string()));
+  EXPECT_NE(error_of(2, {other, image}, "pair.png").find("would replace " + image.string()), std::string::npos);
+  EXPECT_EQ(error_of(1, {other}, "pair-a.png"), "") << "an earlier drawing is replaced";
 }
 
 TEST(RequireGraphs, NamesWhatTheRunLacks) {
