@@ -87,6 +87,7 @@ void add_weights_command(CLI::App& app, CommandContext& context) {
       ->allow_extra_args(false);
   inspect->add_flag("--json", options->json, "Print JSON, with every reason in full");
   inspect->footer(
+      "Components are found by giving them the file; one that runs TorchScript runs an archive's code.\n"
       "Example:\n  orbweaver weights inspect weights/ViT-B-32.safetensors\nExit status 1 where no component takes the "
       "file.");
   inspect->callback([options, &context] { inspect_command(*options, context); });

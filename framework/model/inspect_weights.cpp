@@ -82,10 +82,32 @@ std::string own_words(std::string text, const fs::path& file) {
   return text;
 }
 
-/// Parameter sets to try: `weights` alone, then each suggested value of each other parameter.
-std::vector<Value> attempts(const Component& component, const fs::path& file) {
+/// The parameter that takes the file; null where the component reads none.
+const Field* file_parameter(const Component& component) {
+  const std::string& kind = component.kind;
+  if (kind != ImageEncoder::kind && kind != TextEncoder::kind && kind != Detector::kind) return nullptr;
+  const auto path_named = [&](const char* name) {
+    const Field* field = component.parameters.find(name);
+    return field && field->type.base == FieldType::Base::path ? field : nullptr;
+  };
+  if (const Field* weights = path_named("weights")) return weights;
+  const Field* file = path_named("file");
+  return file && file->required ? file : nullptr;
+}
+
+/// What the component requires beside its file: "`vocabulary`"; empty where that is nothing.
+std::string further_requirements(const Component& component, const Field& takes_file) {
+  std::string names;
+  for (const Field& field : component.parameters.fields)
+    if (field.required && field.name != takes_file.name)
+      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", field.name);
+  return names;
+}
+
+/// Parameter sets to try: the file alone, then each suggested value of each other parameter.
+std::vector<Value> attempts(const Component& component, const Field& takes_file, const fs::path& file) {
   Value params;
-  params["weights"] = file.string();
+  params[takes_file.name] = file.string();
   std::vector<Value> out = {params};
   for (const Field& field : component.parameters.fields)
     for (const Value& value : field.tune) {
@@ -95,12 +117,17 @@ std::vector<Value> attempts(const Component& component, const fs::path& file) {
   return out;
 }
 
-WeightsInspection::Candidate try_component(const Component& component, const fs::path& file, PluginHost& plugins) {
+WeightsInspection::Candidate try_component(const Component& component, const Field& takes_file, const fs::path& file,
+                                           PluginHost& plugins) {
   WeightsInspection::Candidate out;
   out.plugin = PluginHost::plugin_of(component).stem;
   out.kind = component.kind;
   out.id = component.id;
-  for (const Value& params : attempts(component, file)) {
+  if (const std::string more = further_requirements(component, takes_file); !more.empty()) {
+    out.refusal = fmt::format("not tried: beside `{}` it requires {}", takes_file.name, more);
+    return out;
+  }
+  for (const Value& params : attempts(component, takes_file, file)) {
     std::string refusal;
     const CapturedLog log;
     try {
@@ -121,19 +148,6 @@ WeightsInspection::Candidate try_component(const Component& component, const fs:
   return out;
 }
 
-bool takes_weights(const Component& component) {
-  const std::string& kind = component.kind;
-  if (kind != ImageEncoder::kind && kind != TextEncoder::kind && kind != Detector::kind) return false;
-  bool weights = false;
-  for (const Field& field : component.parameters.fields) {
-    if (field.name == "weights" && field.type.base == FieldType::Base::path)
-      weights = true;
-    else if (field.required)
-      return false;
-  }
-  return weights;
-}
-
 }  // namespace
 
 WeightsInspection inspect_weights(const fs::path& file, PluginHost& plugins) {
@@ -144,9 +158,10 @@ WeightsInspection inspect_weights(const fs::path& file, PluginHost& plugins) {
   for (const PluginFile& plugin : plugins.list()) {
     if (!plugin.ok()) continue;
     for (const Component& component : plugin.plugin->components) {
-      if (!takes_weights(component)) continue;
+      const Field* takes_file = file_parameter(component);
+      if (!takes_file) continue;
       plugins.load(plugin.stem);
-      out.candidates.push_back(try_component(component, absolute, plugins));
+      out.candidates.push_back(try_component(component, *takes_file, absolute, plugins));
     }
   }
   return out;

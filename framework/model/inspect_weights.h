@@ -19,7 +19,7 @@ struct WeightsInspection {
     std::string name;
     int64_t tensors = 0, values = 0;
   };
-  /// A component that has a parameter `weights`.
+  /// A component that has a parameter `weights`, or else requires a `file`.
   struct Candidate {
     std::string kind, id;
     std::string plugin;   ///< stem of its library: what `plugins` of a config has to name where it is not the id
@@ -36,8 +36,9 @@ struct WeightsInspection {
   std::vector<Candidate> candidates;
 };
 
-/// Reads the file and gives it to every image encoder, text encoder and detector with a parameter `weights`: with
-/// defaults, and where that fails with each single value that a parameter suggests to try.
+/// Reads the file and gives it to every image encoder, text encoder and detector with a parameter `weights` or a
+/// required `file` (a TorchScript archive, whose code is run): with defaults, and where that fails with each single
+/// value that a parameter suggests to try. One that requires more than the file is not tried; its refusal says so.
 ///
 /// @throws InputError where the file does not exist.
 WeightsInspection inspect_weights(const std::filesystem::path& file, PluginHost& plugins);

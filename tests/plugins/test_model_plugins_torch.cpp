@@ -1,5 +1,6 @@
 // Model plugins together with the framework's tools, and with one another.
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <map>
 #include <string>
@@ -70,6 +71,27 @@ TEST(WeightsInspection, OffersClipsEncodersForClipsWeightsAndNoOthers) {
     EXPECT_EQ(candidate.params.at("weights").as_string(), file.string());
   }
   EXPECT_EQ(fits, 2);
+}
+
+TEST(WeightsInspection, OffersTorchscriptForAnArchiveAndSaysWhatTheTextEncoderRequiresBesideIt) {
+  const orbweaver::testing::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "module.pt";
+  torch::jit::Module module("m");
+  module.register_buffer("scale", at::ones({3}));
+  module.define("def forward(self, x):\n  return x.mean([2, 3]) * self.scale\n");
+  module.save(file.string());
+  orbweaver::PluginHost plugins;
+  const orbweaver::WeightsInspection inspection = orbweaver::inspect_weights(file, plugins);
+  std::map<std::string, orbweaver::WeightsInspection::Candidate> candidates;
+  for (const auto& candidate : inspection.candidates) candidates[candidate.id] = candidate;
+  const auto& image = candidates.at("torchscript_image");
+  EXPECT_EQ(image.refusal, "");
+  EXPECT_EQ(image.plugin, "torchscript");
+  EXPECT_EQ(image.widths.global, 3);
+  EXPECT_EQ(image.params.at("file").as_string(), file.string());
+  EXPECT_EQ(image.params.find("weights"), nullptr);
+  EXPECT_EQ(candidates.at("torchscript_text").refusal, "not tried: beside `file` it requires `vocabulary`");
+  EXPECT_NE(candidates.at("resnet").refusal, "");
 }
 
 TEST(SceneHead, DrawsTheSameFirstWeightsInEveryFusion) {
