@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# From nothing to a table of results: draws aerial scenes, trains a small model on them, evaluates it with and without
-# rerank. Everything goes into demo/ of the working directory; what is there already is used again.
+# From nothing to a table of results: draws aerial scenes in pairs that differ in one thing, trains three methods on them,
+# and compares what they see. Everything goes into demo/ of the working directory; what is there already is used again,
+# and an interrupted demo goes on where it was.
 #
 #   scripts/demo.sh [PATH OF orbweaver]
 set -euo pipefail
@@ -10,29 +11,28 @@ configs=$(cd "$(dirname "$0")/../configs" && pwd)
 step() { printf '\n== %s\n' "$1"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 
-if [ ! -e demo/data/synth.json ]; then
-  step 'Drawing 300 aerial scenes with five captions each'
-  run "$orbweaver" data synth demo/data --images 300 --seed 1
+if ! grep -qs '"complete": true' demo/data/synth.json; then
+  step 'Drawing 1,800 aerial scenes in pairs, with five captions each'
+  rm -rf demo/data
+  run "$orbweaver" data synth demo/data --train 1400 --val 80 --test 320 --abilities relation,relation,relation,scene --seed 1
 fi
 
-if [ ! -e demo/run/record.json ]; then
-  step 'Training a small ResNet and a bidirectional GRU'
-  # --resume also starts a run that does not exist, and goes on with one that was interrupted.
-  run "$orbweaver" train "$configs/methods/demo.json" --set dataset.root=demo/data --out demo/run --resume
-fi
+step 'Training and comparing three methods: scene alone, objects without relations, GraVLM'
+run "$orbweaver" sweep "$configs/sweeps/synth_demo.json" --set dataset.root=demo/data --out demo/sweep
 
-step 'Evaluating on the test split, without and with rerank'
-run "$orbweaver" eval demo/run
+step 'Where is the plane? Two scenes of a pair and their sentences'
+image=$(sed -n 1p demo/data/test_filename.txt) other=$(sed -n 6p demo/data/test_filename.txt)
+run "$orbweaver" infer demo/sweep/runs/gravlm-s1 --images "demo/data/images/$image" "demo/data/images/$other" \
+  --detections demo/data/detections --texts "$(sed -n 1p demo/data/test_caps.txt)" "$(sed -n 6p demo/data/test_caps.txt)"
 
-step 'Similarity of two scenes and three sentences'
-run "$orbweaver" infer demo/run \
-  --images "demo/data/images/$(head -n 1 demo/data/test_filename.txt)" "demo/data/images/$(tail -n 1 demo/data/test_filename.txt)" \
-  --texts "$(head -n 1 demo/data/test_caps.txt)" "$(tail -n 1 demo/data/test_caps.txt)" 'a river runs through a forest'
+step 'Writing the report'
+run "$orbweaver" report demo/sweep --out demo/report.html
 
+cat demo/sweep/table.txt
 cat <<END
 
 Where things are:
-  demo/data/   the dataset: images/, captions, detections/ (boxes), triples.jsonl; docs/synthetic.md describes it
-  demo/run/    the run: config.json, record.json, metrics.jsonl, best.safetensors, last.safetensors, log.txt
+  demo/report.html   the report of all this: open it in a browser
+  demo/sweep/        the runs and their table; demo/data/ the dataset (docs/synthetic.md describes it)
 Start again with:  rm -r demo && make demo
 END

@@ -62,9 +62,11 @@ struct Params {
   bool l2 = true;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
-    p.field("layers", &Params::layers, "Graph convolutions; a node hears of what is so many relations away")
-        .range(1, 16)
-        .tune({1, 2, 3});
+    p.field("layers", &Params::layers,
+            "Graph convolutions; a node hears of what is so many relations away. 0: of nothing, it says what it is itself, "
+            "which is what interaction graph_match compares best")
+        .range(0, 16)
+        .tune({0, 1, 2, 3});
     p.field("width", &Params::width, "Width of the nodes and of the graph's vector, `local`").range(1, 65536);
     p.field("bases", &Params::bases, "Matrices that the relations share; a layer's cost grows with them")
         .range(1, 256)

@@ -12,16 +12,26 @@
 //   c_ij   = cos(v_i, t_j)                                    image node i, entity j; real nodes only
 //   E      = mean_j max_i c_ij                                the score of HGAC's node term
 //   R      = mean over the caption's relations a -r-> b of (max_x c_xa + max_y c_yb + F) / 3
-//   F      = sum_e w_e G(r, e)        over image relations e = x -s-> y, each also read backwards as y -s'-> x, and one e
-//   w      = softmax_e of             that stands for "no relation between such objects"
-//              scale (c_xa + c_yb)                    G(r, e) = G_rs, or G_rs' read backwards
+//   F      = p_a p_b sum_e w_e G(r, e)   over image relations e = x -s-> y, and one e that stands for "no relation
+//   w      = softmax_e of             between such objects"
+//              scale (c_xa + c_yb)                    G(r, e) = G_rs
 //              scale max_xy (c_xa + c_yb) + none      G(r, e) = o_r, of the one for "no relation"
-//   score  = (E + relation_weight R) / (1 + relation_weight)  E alone where the caption names no relation
+//   p_j    = sigmoid(scale (max_i c_ij - least))    whether the entity is there at all
+//   C      = mean_j of 1 - |log(1 + n_j) - (k . t_j + k0)|    n_j = sum_i sigmoid(scale (c_ij - least)), how many there are
+//   score  = (E + relation_weight R + count_weight C) / (1 + relation_weight + count_weight)
+//            without the relations' part, and its weight, where the caption names none
 //
 // G, learned, is how well the relation that boxes show goes with the word in the caption ("on" with what a builder calls
 // "in"). It starts as what both sides share, their vocabulary of relations: 1 for the same name, 0 for another. The scale
 // starts at 10, none at -2 (so that "no relation" counts where hardly any other e fits), o at 0. So before any training
-// "left of" in a caption prefers "left of" in an image, whoever stands there.
+// "left of" in a caption prefers "left of" in an image, whoever stands there. Image graphs should name a relation from
+// both ends ("left of" and "right of", as sog does): one end's name alone answers only captions that begin there.
+//
+// p keeps a relation out of it whose ends are not there: of "planes in an airport" the airport is no object, and what G
+// says of "in" should be learnt from things that are in others. `least` starts at 0.7.
+//
+// C is no part of SGM. A caption's "three planes" is one entity, the image's are three nodes: a best match alone cannot
+// tell three from two. How many an entity stands for is read off its vector (k, k0 learned, at first one). Here t_j is the node as its encoder made it, not of unit length, as a number is a matter of length too.
 //
 // A pair of which either graph is empty, or was dropped in training, scores a learned number, 0 at first: the same for
 // all images to a caption without entities, and for all captions to an image without objects, whose order the embeddings
@@ -30,6 +40,7 @@
 
 #include <ATen/ATen.h>
 #include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
 
 #include <algorithm>
 #include <cmath>
@@ -45,13 +56,16 @@ namespace {
 namespace graph_match {
 
 struct Params {
-  double relation_weight = 2;
+  double relation_weight = 2, count_weight = 1;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
     p.field("relation_weight", &Params::relation_weight,
             "Weight of the relations beside the entities, which have 1; 0: objects alone")
         .range(0, 1000)
         .tune({0.5, 1, 2, 4});
+    p.field("count_weight", &Params::count_weight, "Weight of how many there are of each entity; 0: that one is there")
+        .range(0, 1000)
+        .tune({0, 0.5, 1, 2});
   }
 };
 
@@ -59,6 +73,7 @@ struct Params {
 struct Graphs {
   at::Tensor nodes;      ///< [B, N, D], unit length
   at::Tensor real;       ///< [B, N] bool
+  at::Tensor expected;   ///< [B, N] log(1 + how many a node of a caption stands for); undefined without count_weight
   at::Tensor source;     ///< [B, R] int64, below N
   at::Tensor target;     ///< [B, R]
   at::Tensor name;       ///< [B, R] relation ids
@@ -66,7 +81,13 @@ struct Graphs {
 
   Graphs at(const at::Tensor& items) const {
     const auto rows = [&](const at::Tensor& all) { return all.index_select(0, items); };
-    return {rows(nodes), rows(real), rows(source), rows(target), rows(name), rows(connected)};
+    return {rows(nodes),
+            rows(real),
+            expected.defined() ? rows(expected) : expected,
+            rows(source),
+            rows(target),
+            rows(name),
+            rows(connected)};
   }
 };
 
@@ -82,23 +103,12 @@ inline Graphs graphs_of(const orbweaver::Representation& side) {
   return out;
 }
 
-/// Image relations read in both directions: the second half from target to source, by the inverse's name.
-inline Graphs read_both_ways(const Graphs& graphs, int64_t relation_count) {
-  const auto both = [](const at::Tensor& there, const at::Tensor& back) { return at::cat({there, back}, 1); };
-  return {graphs.nodes,
-          graphs.real,
-          both(graphs.source, graphs.target),
-          both(graphs.target, graphs.source),
-          both(graphs.name, graphs.name + relation_count),
-          both(graphs.connected, graphs.connected)};
-}
-
 /// As above. Neither padding nor the order of nodes or relations changes a score, but for rounding.
 ///
-/// Memory: a pair needs some ten numbers for each image relation, read both ways, and caption relation, beside its nodes'
-/// cosines; with gradients on, autograd keeps them until backward.
+/// Memory: a pair needs some ten numbers for each image relation and caption relation, beside its nodes' cosines; with
+/// gradients on, autograd keeps them until backward.
 ///
-/// Names in checkpoints: fit (G) [R, 2R], unconnected (o) [R], none, log_scale, empty.
+/// Names in checkpoints: fit (G) [R, R], unconnected (o) [R], none, log_scale, count (k, k0), least, empty.
 /// @throws InputError at construction: sides with nodes of different widths; a relation weight where graphs name no
 ///         relations.
 class GraphMatch final : public orbweaver::Interaction {
@@ -116,9 +126,18 @@ class GraphMatch final : public orbweaver::Interaction {
           "interaction graph_match: relation_weight is not 0, but the graphs of the training data name no relations; "
           "use graph builders that do (sog, erg), or set relation_weight to 0");
     empty_ = register_parameter("empty", at::zeros({}));
+    if (params.count_weight > 0) {
+      count_ = register_module("count", torch::nn::Linear(std::max<int64_t>(inputs.text.nodes, 1), 1));
+      at::NoGradGuard no_grad;
+      count_->weight.zero_();
+      count_->bias.fill_(std::log(2.0));
+    }
+    if (params.relation_weight > 0 || params.count_weight > 0) {
+      log_scale_ = register_parameter("log_scale", at::full({}, std::log(kScale)));
+      least_ = register_parameter("least", at::full({}, kLeast));
+    }
     if (params.relation_weight == 0) return;
-    fit_ = register_parameter("fit", at::eye(relations_, 2 * relations_));
-    log_scale_ = register_parameter("log_scale", at::full({}, std::log(kScale)));
+    fit_ = register_parameter("fit", at::eye(relations_));
     none_ = register_parameter("none", at::full({}, kNone));
     unconnected_ = register_parameter("unconnected", at::zeros({relations_}));
   }
@@ -127,17 +146,17 @@ class GraphMatch final : public orbweaver::Interaction {
 
   at::Tensor score_pairs(const orbweaver::Representation& images, const orbweaver::Representation& texts,
                          const at::Tensor& pairs) override {
-    const Graphs image = image_graphs(images), text = text_graphs(texts);
+    const Graphs image = graphs_of(with_relations(images)), text = text_graphs(texts);
     const at::Tensor of_image = pairs.select(1, 0), of_text = pairs.select(1, 1);
     const Graphs v = image.at(of_image), t = text.at(of_text);
     return score(v.nodes.bmm(t.nodes.transpose(1, 2)), v, t);
   }
 
   /// Image by image, over the real nodes and relations alone: `chunk` has no say, since what an image needs beside all
-  /// captions' nodes is its own relations, read both ways, times the captions' relations.
+  /// captions' nodes is its own relations times the captions' relations.
   at::Tensor score_all(const orbweaver::Representation& images, const orbweaver::Representation& texts,
                        int64_t /*chunk*/) override {
-    const Graphs image = image_graphs(images);
+    const Graphs image = graphs_of(with_relations(images));
     const Asked asked = asked_by(text_graphs(texts));
     const int64_t m = image.nodes.size(0), n = asked.entities.size(0);
     std::vector<at::Tensor> rows;
@@ -148,10 +167,11 @@ class GraphMatch final : public orbweaver::Interaction {
  private:
   static constexpr int64_t kNamed = 2;  // below it are padding and unknown
 
-  Graphs image_graphs(const orbweaver::Representation& images) const {
-    return read_both_ways(graphs_of(with_relations(images)), relations_);
+  Graphs text_graphs(const orbweaver::Representation& texts) {
+    Graphs out = graphs_of(with_relations(texts));
+    if (params_.count_weight > 0) out.expected = count_(texts.nodes).squeeze(2);
+    return out;
   }
-  Graphs text_graphs(const orbweaver::Representation& texts) const { return graphs_of(with_relations(texts)); }
 
   /// Without a relation weight nobody makes relations.
   orbweaver::Representation with_relations(orbweaver::Representation side) const {
@@ -165,10 +185,11 @@ class GraphMatch final : public orbweaver::Interaction {
     at::Tensor nodes;           ///< [T, D], unit length
     at::Tensor owner;           ///< [T] the caption of each
     at::Tensor entities;        ///< [N] how many of a caption's, as a float
+    at::Tensor expected;        ///< [T] as in Graphs
     at::Tensor source, target;  ///< [K] of relations, below T
     at::Tensor relation_owner;  ///< [K]
     at::Tensor relations;       ///< [N] how many of a caption's, as a float
-    at::Tensor fit;             ///< [2R, K], how well each image relation goes with it
+    at::Tensor fit;             ///< [R, K], how well each image relation goes with it
     at::Tensor unconnected;     ///< [K]
   };
 
@@ -181,6 +202,7 @@ class GraphMatch final : public orbweaver::Interaction {
     out.owner = kept.div(longest, "floor");
     out.entities = numbers(texts.real);
     out.relations = numbers(texts.connected);
+    if (params_.count_weight > 0) out.expected = texts.expected.flatten().index_select(0, kept);
     if (params_.relation_weight == 0) return out;
     const at::Tensor place = real.to(at::kLong).cumsum(0) - 1;
     const at::Tensor named = texts.connected.flatten().nonzero().squeeze(1);
@@ -210,20 +232,26 @@ class GraphMatch final : public orbweaver::Interaction {
              counts.clamp_min(1);
     };
     const at::Tensor cosines = images.nodes[i].matmul(asked.nodes.t());
-    const at::Tensor best = std::get<0>(cosines.index_select(0, objects).max(0));
+    const at::Tensor of_objects = cosines.index_select(0, objects), best = std::get<0>(of_objects.max(0));
     at::Tensor sum = mean(best, asked.owner, asked.entities);
+    double weight = 1;
+    if (params_.count_weight > 0) {
+      weight += params_.count_weight;
+      const at::Tensor counted = counts_met(present(of_objects).sum(0), asked.expected);
+      sum = sum + params_.count_weight * mean(counted, asked.owner, asked.entities);
+    }
     if (params_.relation_weight > 0) {
       const at::Tensor source = cosines.index_select(1, asked.source), target = cosines.index_select(1, asked.target);
       const at::Tensor shown = images.connected[i].nonzero().squeeze(1);
       const auto of = [&](const at::Tensor& all) { return all[i].index_select(0, shown); };
       const at::Tensor ends =
           source.index_select(0, of(images.source)) + target.index_select(0, of(images.target));
-      const at::Tensor relations = met(best.index_select(0, asked.source) + best.index_select(0, asked.target), ends.t(),
+      const at::Tensor relations = met(best.index_select(0, asked.source), best.index_select(0, asked.target), ends.t(),
                                        asked.fit.index_select(0, of(images.name)).t(), asked.unconnected);
-      const at::Tensor with =
-          (sum + params_.relation_weight * mean(relations, asked.relation_owner, asked.relations)) /
-          (1 + params_.relation_weight);
-      sum = at::where(asked.relations > 0, with, sum);
+      const at::Tensor more = mean(relations, asked.relation_owner, asked.relations);
+      sum = joined(sum, weight, more, asked.relations > 0);
+    } else {
+      sum = sum / weight;
     }
     return at::where(asked.entities > 0, sum, empty_.to(sum.scalar_type()));
   }
@@ -235,11 +263,17 @@ class GraphMatch final : public orbweaver::Interaction {
     const at::Tensor own = cosines.masked_fill(v.real.logical_not().unsqueeze(2), kWorst);
     const at::Tensor best = std::get<0>(own.max(1));  // [P, M]
     at::Tensor sum = mean_over(best, t.real);
+    double weight = 1;
+    if (params_.count_weight > 0) {
+      weight += params_.count_weight;
+      const at::Tensor there = (present(own) * v.real.unsqueeze(2).to(own.scalar_type())).sum(1);
+      sum = sum + params_.count_weight * mean_over(counts_met(there, t.expected), t.real);
+    }
     if (params_.relation_weight > 0) {
-      const at::Tensor relations = relation_scores(own, best, v, t);
-      const at::Tensor with =
-          (sum + params_.relation_weight * mean_over(relations, t.connected)) / (1 + params_.relation_weight);
-      sum = at::where(t.connected.any(1), with, sum);
+      const at::Tensor relations = mean_over(relation_scores(own, best, v, t), t.connected);
+      sum = joined(sum, weight, relations, t.connected.any(1));
+    } else {
+      sum = sum / weight;
     }
     return at::where(empty, empty_.to(sum.scalar_type()), sum);
   }
@@ -253,25 +287,42 @@ class GraphMatch final : public orbweaver::Interaction {
     const auto at_object = [&](const at::Tensor& ends, const at::Tensor& object) {  // [P, S, R]
       return ends.gather(1, object.unsqueeze(2).expand({pairs, shown, asked}));
     };
-    const at::Tensor fit = fit_.index_select(0, t.name.flatten()).view({pairs, asked, 2 * relations_});
+    const at::Tensor fit = fit_.index_select(0, t.name.flatten()).view({pairs, asked, relations_});
     const at::Tensor fits = fit.gather(2, v.name.unsqueeze(1).expand({pairs, asked, shown})).transpose(1, 2);
     const at::Tensor ends = (at_object(to_entity(t.source), v.source) + at_object(to_entity(t.target), v.target))
                                 .masked_fill(v.connected.logical_not().unsqueeze(2), 3 * kWorst);
-    const at::Tensor best_ends = best.gather(1, t.source) + best.gather(1, t.target);
+    const at::Tensor subject = best.gather(1, t.source), object = best.gather(1, t.target);
     const at::Tensor unconnected = unconnected_.index_select(0, t.name.flatten()).view({pairs, asked});
-    return met(best_ends, ends.transpose(1, 2), fits.transpose(1, 2), unconnected);
+    return met(subject, object, ends.transpose(1, 2), fits.transpose(1, 2), unconnected);
+  }
+
+  /// Whether an object is such an entity, between 0 and 1.
+  at::Tensor present(const at::Tensor& cosines) const {
+    const auto type = cosines.scalar_type();
+    return (log_scale_.exp().to(type) * (cosines - least_.to(type))).sigmoid();
+  }
+
+  /// @param there  how many there are; expected: log(1 + how many there should be).
+  static at::Tensor counts_met(const at::Tensor& there, const at::Tensor& expected) {
+    return 1 - (there.log1p() - expected).abs();
+  }
+
+  /// The mean with the relations' part where there is one. @param sum  of the other parts, whose weight is `weight`.
+  at::Tensor joined(const at::Tensor& sum, double weight, const at::Tensor& relations,
+                            const at::Tensor& any) const {
+    const at::Tensor with = (sum + params_.relation_weight * relations) / (weight + params_.relation_weight);
+    return at::where(any, with, sum / weight);
   }
 
   /// How well relations are met, [..].
-  /// @param best_ends   [..] the best of all objects for either end, and not connected by anything: `unconnected` [..].
-  /// @param ends, fits  [.., S] of each image relation.
-  at::Tensor met(const at::Tensor& best_ends, const at::Tensor& ends, const at::Tensor& fits,
-                 const at::Tensor& unconnected) const {
+  /// @param subject, object  [..] the best cosine of all objects to either end.
+  /// @param ends, fits       [.., S] of each image relation; unconnected: [..] for no relation.
+  at::Tensor met(const at::Tensor& subject, const at::Tensor& object, const at::Tensor& ends, const at::Tensor& fits, const at::Tensor& unconnected) const {
     const at::Tensor scale = log_scale_.exp().to(ends.scalar_type());
-    const at::Tensor none = (best_ends * scale + none_.to(ends.scalar_type())).unsqueeze(-1);
+    const at::Tensor none = ((subject + object) * scale + none_.to(ends.scalar_type())).unsqueeze(-1);
     const at::Tensor weights = at::cat({ends * scale, none}, -1).softmax(-1);
     const at::Tensor fit = (weights * at::cat({fits, unconnected.unsqueeze(-1)}, -1)).sum(-1);
-    return (best_ends + fit) / 3;
+    return (subject + object + present(subject) * present(object) * fit) / 3;
   }
 
   /// [P, K] -> [P], over those that count; 0 of none.
@@ -281,11 +332,12 @@ class GraphMatch final : public orbweaver::Interaction {
   }
 
   static constexpr double kWorst = -4;  // below every cosine
-  static constexpr double kScale = 10, kNone = -2;
+  static constexpr double kScale = 10, kNone = -2, kLeast = 0.7;
 
   Params params_;
   int64_t relations_;  // R, with padding and unknown
-  at::Tensor fit_, unconnected_, log_scale_, none_, empty_;
+  torch::nn::Linear count_{nullptr};
+  at::Tensor fit_, unconnected_, log_scale_, none_, least_, empty_;
 };
 
 }  // namespace graph_match
