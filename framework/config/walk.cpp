@@ -29,7 +29,9 @@ void InteractionKeys::describe(ParamSpec<InteractionKeys>& p) {
           "hard_negatives: a softmax loss of its own over each positive and the batch's hardest negatives; "
           "random_negatives: the same over some of the batch's; "
           "all_pairs: it scores every pair of the batch, and the losses take the final scores");
-  p.field("negatives", &InteractionKeys::negatives, "Negatives of each query, beside its match; pairs that one direction chose serve the other too").range(1, 1 << 20);
+  p.field("negatives", &InteractionKeys::negatives,
+          "Negatives of each query, beside its match; pairs that one direction chose serve the other too")
+      .range(1, 1 << 20);
   p.field("temperature", &InteractionKeys::temperature, "Of the softmax over the scored pairs").range(1e-4, 100);
 }
 
@@ -58,7 +60,8 @@ void ModelSection::describe(ParamSpec<ModelSection>& p) {
   p.field("image", &ModelSection::image, "The image side");
   p.field("text", &ModelSection::text, "The text side");
   p.field("fusion", &ModelSection::fusion, "Component: fusion, one instance per side");
-  p.field("interaction", &ModelSection::interaction, "Component: interaction on the shortlist, or a list of them; their weighted sum counts");
+  p.field("interaction", &ModelSection::interaction,
+          "Component: interaction on the shortlist, or a list of them; their weighted sum counts");
 }
 
 void TopSection::describe(ParamSpec<TopSection>& p) {

@@ -111,7 +111,7 @@ class Union {
 
 int64_t bytes_of_a_row(const Representation& all) {
   int64_t bytes = 0;
-  for (at::Tensor Representation::* name : all_parts) {
+  for (at::Tensor Representation::*name : all_parts) {
     const at::Tensor& part = all.*name;
     if (part.defined() && part.size(0) > 0) bytes += static_cast<int64_t>(part.nbytes()) / part.size(0);
   }

@@ -21,7 +21,7 @@
 namespace orbweaver {
 
 /// Every tensor that a Representation has.
-inline constexpr at::Tensor Representation::* all_parts[] = {
+inline constexpr at::Tensor Representation::*all_parts[] = {
     &Representation::global,    &Representation::tokens,    &Representation::token_mask, &Representation::nodes,
     &Representation::node_mask, &Representation::relations, &Representation::local,      &Representation::embedding};
 

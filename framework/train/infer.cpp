@@ -103,8 +103,10 @@ Matrix<float> softmax_of_rows(const Matrix<float>& scores, double temperature) {
 std::vector<std::string> facts_of(const InferOptions& options, const InferResult& result, const std::string& method,
                                   const ExplainedPair& pair) {
   std::string score = fmt::format("score {:.4f}", result.scores(pair.image, pair.text));
-  if (result.interactions.empty()) score += " (cosine of the embeddings)";
-  else score += fmt::format(" = {:g} x cosine {:.4f}", result.embedding_weight, result.cosines(pair.image, pair.text));
+  if (result.interactions.empty())
+    score += " (cosine of the embeddings)";
+  else
+    score += fmt::format(" = {:g} x cosine {:.4f}", result.embedding_weight, result.cosines(pair.image, pair.text));
   for (const InteractionScores& part : result.interactions)
     score += fmt::format(" + {:g} x {} {:.4f}", part.weight, part.use, part.scores(pair.image, pair.text));
   fs::path run = fs::absolute(options.run).lexically_normal();

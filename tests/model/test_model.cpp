@@ -549,8 +549,9 @@ TEST_F(Shortlist, OfSeveralInteractionsThoseOnAllPairsEnterTheScoresAndTheOthers
 
 TEST_F(Shortlist, OfSeveralInteractionsIsOne) {
   const std::string text = message_of([&] {
-    load({"model.interaction=[{\"use\": \"distance\"}, {\"use\": \"distance\", \"shortlist\": 10, "
-          "\"embedding_weight\": 2}]"});
+    load(
+        {"model.interaction=[{\"use\": \"distance\"}, {\"use\": \"distance\", \"shortlist\": 10, "
+         "\"embedding_weight\": 2}]"});
   });
   EXPECT_NE(text.find("/model/interaction/1/shortlist: is 10, but /model/interaction/0 has 100"), std::string::npos)
       << text;

@@ -63,7 +63,8 @@ struct Params {
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
     p.field("layers", &Params::layers,
-            "Graph convolutions; a node hears of what is so many relations away. 0: of nothing, it says what it is itself, "
+            "Graph convolutions; a node hears of what is so many relations away. 0: of nothing, it says what it is "
+            "itself, "
             "which is what interaction graph_match compares best")
         .range(0, 16)
         .tune({0, 1, 2, 3});

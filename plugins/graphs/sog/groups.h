@@ -1,7 +1,8 @@
 // How an object lies to several others of one label at once: what no relation between two boxes can say, and what
 // captions of aerial images say most ("a building surrounded by trees").
 //
-//   surrounded by   at least three of a label lie next to it or near it, and no half of the directions around it is free
+//   surrounded by   at least three of a label lie next to it or near it, and no half of the directions around it is
+//   free
 //                   of them; seen from these: surrounds. So a ring that a detector left some members of still is one.
 //   between         it sees two of a label under at least `between_angle`. Of several such pairs the two closest count:
 //                   three in a row would otherwise say it of all their neighbours.

@@ -19,11 +19,11 @@ struct Representation {
   at::Tensor token_mask;  ///< [B, T] bool, true at real tokens; undefined when all are real
   at::Tensor nodes;       ///< [B, N, Dn]
   at::Tensor node_mask;   ///< [B, N] bool, true at real nodes; defined whenever `nodes` is
-  /// [B, R, 3] int64: source node, target node, relation id of the graph's relations, as the builder named them; rows of
-  /// relation 0 are padding. An end may lie at a node that `node_mask` leaves out: such a relation does not count.
+  /// [B, R, 3] int64: source node, target node, relation id of the graph's relations, as the builder named them; rows
+  /// of relation 0 are padding. An end may lie at a node that `node_mask` leaves out: such a relation does not count.
   at::Tensor relations;
   at::Tensor local;      ///< [B, Dl]
-  at::Tensor embedding;   ///< [B, E], L2-normalised, made by the fusion
+  at::Tensor embedding;  ///< [B, E], L2-normalised, made by the fusion
 };
 
 /// Widths of a Representation's parts; 0 for a part that is not made.
