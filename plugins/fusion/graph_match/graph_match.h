@@ -1,41 +1,46 @@
-// Matching of an image's object graph with a caption's entity graph, as a score of the pair. Included once by the plugin
-// and once by its test.
+// Matching of an image's object graph with a caption's entity graph, as a score of the pair. Included once by the
+// plugin and once by its test.
 //
-// An embedding of a whole graph has to say in one vector who stands where to whom, for all of an image's objects, before
-// it knows what it will be asked. Here the caption asks: is there such an object, and how do two such lie to each other?
-// Object-level and relation-level matching are those of SGM (Wang et al., "Cross-modal Scene Graph Matching for
-// Relationship-aware Image-Text Retrieval", WACV 2020, Eq. 12-14), with two differences. There, a relation of either side
-// is one vector made of its two nodes and its predicate; here it is matched end by end, so that subject and object are
-// told apart as well as the nodes are. And there the best image relation counts; here all between such objects do: what
-// lies between two tanks is left of one and right of the other, and "left of two tanks" must not be satisfied by the one.
+// An embedding of a whole graph has to say in one vector who stands where to whom, for all of an image's objects,
+// before it knows what it will be asked. Here the caption asks: is there such an object, and how do two such lie to
+// each other? Object-level and relation-level matching are those of SGM (Wang et al., "Cross-modal Scene Graph Matching
+// for Relationship-aware Image-Text Retrieval", WACV 2020, Eq. 12-14), with two differences. There, a relation of
+// either side is one vector made of its two nodes and its predicate; here it is matched end by end, so that subject and
+// object are told apart as well as the nodes are. And there the best image relation counts; here all between such
+// objects do: what lies between two tanks is left of one and right of the other, and "left of two tanks" must not be
+// satisfied by the one.
 //
 //   c_ij   = cos(v_i, t_j)                                    image node i, entity j; real nodes only
 //   E      = mean_j max_i c_ij                                the score of HGAC's node term
 //   R      = mean over the caption's relations a -r-> b of (max_x c_xa + max_y c_yb + F) / 3
-//   F      = p_a p_b sum_e w_e G(r, e)   over image relations e = x -s-> y, and one e that stands for "no relation
-//   w      = softmax_e of             between such objects"
-//              scale (c_xa + c_yb)                    G(r, e) = G_rs
-//              scale max_xy (c_xa + c_yb) + none      G(r, e) = o_r, of the one for "no relation"
-//   p_j    = sigmoid(scale (max_i c_ij - least))    whether the entity is there at all
-//   C      = mean_j of 1 - |log(1 + n_j) - (k . t_j + k0)|    n_j = sum_i sigmoid(scale (c_ij - least)), how many there are
+//   F      = p_a p_b sum_e w_e G(r, e)    over image relations e = x -s-> y, and one e for "no relation between them"
+//   w      = softmax_e of scale (c_xa + c_yb)                    with G(r, e) = G_rs
+//                      or scale max_xy (c_xa + c_yb) + none      with G(r, e) = o_r, for "no relation"
+//   p_j    = sigmoid(scale (max_i c_ij - least))                 whether the entity is there at all
+//   C      = mean_j of 1 - |log(1 + n_j) - (k . t_j + k0)|       n_j = sum_i sigmoid(scale (c_ij - least)), how many
 //   score  = (E + relation_weight R + count_weight C) / (1 + relation_weight + count_weight)
 //            without the relations' part, and its weight, where the caption names none
 //
-// G, learned, is how well the relation that boxes show goes with the word in the caption ("on" with what a builder calls
-// "in"). It starts as what both sides share, their vocabulary of relations: 1 for the same name, 0 for another. The scale
-// starts at 10, none at -2 (so that "no relation" counts where hardly any other e fits), o at 0. So before any training
-// "left of" in a caption prefers "left of" in an image, whoever stands there. Image graphs should name a relation from
-// both ends ("left of" and "right of", as sog does): one end's name alone answers only captions that begin there.
+// G, learned, is how well the relation that boxes show goes with the word in the caption ("on" with what a builder
+// calls "in"). It starts as what both sides share, their vocabulary of relations: 1 for the same name, 0 for another.
+// The scale starts at 10, none at -2 (so that "no relation" counts where hardly any other e fits), o at 0. So before
+// any training "left of" in a caption prefers "left of" in an image, whoever stands there. Image graphs should name a
+// relation from both ends ("left of" and "right of", as sog does): one end's name alone answers only captions that
+// begin there.
 //
 // p keeps a relation out of it whose ends are not there: of "planes in an airport" the airport is no object, and what G
 // says of "in" should be learnt from things that are in others. `least` starts at 0.7.
 //
 // C is no part of SGM. A caption's "three planes" is one entity, the image's are three nodes: a best match alone cannot
-// tell three from two. How many an entity stands for is read off its vector (k, k0 learned, at first one). Here t_j is the node as its encoder made it, not of unit length, as a number is a matter of length too.
+// tell three from two. How many an entity stands for is read off its vector (k, k0 learned, at first one); there t_j is
+// the node as its encoder made it, not of unit length, as a number is a matter of length too.
+//
+// Nodes should say what they are themselves: what a graph encoder adds of their neighbours blurs whose colour is whose
+// (`rgcn` with `layers` 0).
 //
 // A pair of which either graph is empty, or was dropped in training, scores a learned number, 0 at first: the same for
-// all images to a caption without entities, and for all captions to an image without objects, whose order the embeddings
-// then decide alone.
+// all images to a caption without entities, and for all captions to an image without objects, whose order the
+// embeddings then decide alone.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -81,13 +86,8 @@ struct Graphs {
 
   Graphs at(const at::Tensor& items) const {
     const auto rows = [&](const at::Tensor& all) { return all.index_select(0, items); };
-    return {rows(nodes),
-            rows(real),
-            expected.defined() ? rows(expected) : expected,
-            rows(source),
-            rows(target),
-            rows(name),
-            rows(connected)};
+    return {rows(nodes), rows(real),     expected.defined() ? rows(expected) : expected, rows(source), rows(target),
+            rows(name),  rows(connected)};
   }
 };
 
@@ -244,8 +244,7 @@ class GraphMatch final : public orbweaver::Interaction {
       const at::Tensor source = cosines.index_select(1, asked.source), target = cosines.index_select(1, asked.target);
       const at::Tensor shown = images.connected[i].nonzero().squeeze(1);
       const auto of = [&](const at::Tensor& all) { return all[i].index_select(0, shown); };
-      const at::Tensor ends =
-          source.index_select(0, of(images.source)) + target.index_select(0, of(images.target));
+      const at::Tensor ends = source.index_select(0, of(images.source)) + target.index_select(0, of(images.target));
       const at::Tensor relations = met(best.index_select(0, asked.source), best.index_select(0, asked.target), ends.t(),
                                        asked.fit.index_select(0, of(images.name)).t(), asked.unconnected);
       const at::Tensor more = mean(relations, asked.relation_owner, asked.relations);
@@ -279,7 +278,8 @@ class GraphMatch final : public orbweaver::Interaction {
   }
 
   /// How well each caption relation [P, R] is met.
-  at::Tensor relation_scores(const at::Tensor& cosines, const at::Tensor& best, const Graphs& v, const Graphs& t) const {
+  at::Tensor relation_scores(const at::Tensor& cosines, const at::Tensor& best, const Graphs& v,
+                             const Graphs& t) const {
     const int64_t pairs = cosines.size(0), objects = cosines.size(1), asked = t.name.size(1), shown = v.name.size(1);
     const auto to_entity = [&](const at::Tensor& entity) {  // [P, N, R]: each object's cosine to that end
       return cosines.gather(2, entity.unsqueeze(1).expand({pairs, objects, asked}));
@@ -308,8 +308,7 @@ class GraphMatch final : public orbweaver::Interaction {
   }
 
   /// The mean with the relations' part where there is one. @param sum  of the other parts, whose weight is `weight`.
-  at::Tensor joined(const at::Tensor& sum, double weight, const at::Tensor& relations,
-                            const at::Tensor& any) const {
+  at::Tensor joined(const at::Tensor& sum, double weight, const at::Tensor& relations, const at::Tensor& any) const {
     const at::Tensor with = (sum + params_.relation_weight * relations) / (weight + params_.relation_weight);
     return at::where(any, with, sum / weight);
   }
@@ -317,7 +316,8 @@ class GraphMatch final : public orbweaver::Interaction {
   /// How well relations are met, [..].
   /// @param subject, object  [..] the best cosine of all objects to either end.
   /// @param ends, fits       [.., S] of each image relation; unconnected: [..] for no relation.
-  at::Tensor met(const at::Tensor& subject, const at::Tensor& object, const at::Tensor& ends, const at::Tensor& fits, const at::Tensor& unconnected) const {
+  at::Tensor met(const at::Tensor& subject, const at::Tensor& object, const at::Tensor& ends, const at::Tensor& fits,
+                 const at::Tensor& unconnected) const {
     const at::Tensor scale = log_scale_.exp().to(ends.scalar_type());
     const at::Tensor none = ((subject + object) * scale + none_.to(ends.scalar_type())).unsqueeze(-1);
     const at::Tensor weights = at::cat({ends * scale, none}, -1).softmax(-1);

@@ -17,6 +17,8 @@ using orbweaver::Representation;
 constexpr int64_t kLeft = 2, kOn = 3, kRelations = 4;
 /// What the only relation between two objects weighs beside "no relation", at first.
 const double kShare = 1 / (1 + std::exp(-2));
+/// The part of a relation's fit that counts where both ends are there, with cosines of 1.
+const double kThere = std::pow(1 / (1 + std::exp(-10 * (1 - 0.7))), 2);
 
 Inputs inputs(int64_t image_nodes = 3, int64_t text_nodes = 3) {
   Inputs in;
@@ -49,7 +51,8 @@ Representation graph(const std::vector<int64_t>& dimensions, const std::vector<E
   }
   side.relations = at::zeros({1, std::max<int64_t>(static_cast<int64_t>(edges.size()), 1), 3}, at::kLong);
   for (size_t e = 0; e < edges.size(); ++e)
-    side.relations[0][static_cast<int64_t>(e)] = at::tensor({edges[e].source, edges[e].target, edges[e].name}, at::kLong);
+    side.relations[0][static_cast<int64_t>(e)] =
+        at::tensor({edges[e].source, edges[e].target, edges[e].name}, at::kLong);
   return side;
 }
 
@@ -69,9 +72,9 @@ Representation random_graphs(int64_t count, int64_t nodes, int64_t edges, at::Sc
   sizes[count - 1] = 0;
   side.node_mask = at::arange(nodes, at::kLong).unsqueeze(0) < sizes.unsqueeze(1);
   side.nodes = side.nodes * side.node_mask.unsqueeze(2);
-  side.relations = at::cat({at::randint(0, nodes, {count, edges, 2}, at::kLong),
-                            at::randint(0, kRelations, {count, edges, 1}, at::kLong)},
-                           2);
+  side.relations = at::cat(
+      {at::randint(0, nodes, {count, edges, 2}, at::kLong), at::randint(0, kRelations, {count, edges, 1}, at::kLong)},
+      2);
   return side;
 }
 
@@ -79,7 +82,7 @@ TEST(GraphMatch, KnowsBeforeAnyTrainingWhoStandsLeftOfWhom) {
   GraphMatch own = matcher();
   const Representation image = graph({0, 1}, {{0, 1, kLeft}});
   // E = 1, R = (1 + 1 + F) / 3.
-  EXPECT_NEAR(score(own, image, graph({0, 1}, {{0, 1, kLeft}})), (1 + 2 * ((2 + kShare) / 3)) / 3, 1e-6);
+  EXPECT_NEAR(score(own, image, graph({0, 1}, {{0, 1, kLeft}})), (1 + 2 * ((2 + kThere * kShare) / 3)) / 3, 1e-6);
   // Nothing relates the objects in that direction, or by that name: R = (1 + 1 + 0) / 3.
   EXPECT_NEAR(score(own, image, graph({0, 1}, {{1, 0, kLeft}})), (1 + 2 * (2.0 / 3)) / 3, 1e-6);
   EXPECT_NEAR(score(own, image, graph({0, 1}, {{0, 1, kOn}})), (1 + 2 * (2.0 / 3)) / 3, 1e-6);
@@ -95,19 +98,22 @@ TEST(GraphMatch, LearnsWhichNameGoesWithWhich) {
       parameter.value()[kOn] = -0.2;
     }
   const Representation image = graph({0, 1}, {{0, 1, kLeft}});
-  const auto expected = [](double fit) { return (1 + 2 * ((2 + kShare * fit - (1 - kShare) * 0.2) / 3)) / 3; };
+  const auto expected = [](double fit) {
+    return (1 + 2 * ((2 + kThere * (kShare * fit - (1 - kShare) * 0.2)) / 3)) / 3;
+  };
   EXPECT_NEAR(score(own, image, graph({0, 1}, {{0, 1, kOn}})), expected(0.4), 1e-6);
-  EXPECT_NEAR(score(own, graph({0, 1}, {}), graph({1, 0}, {{0, 1, kOn}})), (1 + 2 * (1.8 / 3)) / 3, 1e-6);
+  EXPECT_NEAR(score(own, graph({0, 1}, {}), graph({1, 0}, {{0, 1, kOn}})), (1 + 2 * ((2 - kThere * 0.2) / 3)) / 3,
+              1e-6);
 }
 
 TEST(GraphMatch, AsksHowAllSuchObjectsLieNotHowOneDoes) {
   GraphMatch own = matcher();
   const Representation text = graph({0, 1}, {{0, 1, kLeft}});
   const double others = 2 + std::exp(-2);  // two relations between such objects, and "no relation"
-  EXPECT_NEAR(score(own, graph({0, 1, 1}, {{0, 1, kLeft}, {0, 2, kOn}}), text), (1 + 2 * ((2 + 1 / others) / 3)) / 3,
-              1e-6);
-  EXPECT_NEAR(score(own, graph({0, 1, 1}, {{0, 1, kLeft}, {0, 2, kLeft}}), text), (1 + 2 * ((2 + 2 / others) / 3)) / 3,
-              1e-6);
+  EXPECT_NEAR(score(own, graph({0, 1, 1}, {{0, 1, kLeft}, {0, 2, kOn}}), text),
+              (1 + 2 * ((2 + kThere / others) / 3)) / 3, 1e-6);
+  EXPECT_NEAR(score(own, graph({0, 1, 1}, {{0, 1, kLeft}, {0, 2, kLeft}}), text),
+              (1 + 2 * ((2 + kThere * 2 / others) / 3)) / 3, 1e-6);
 }
 
 TEST(GraphMatch, CountsEveryEntityAndRelationOfTheCaptionAlike) {
@@ -115,7 +121,7 @@ TEST(GraphMatch, CountsEveryEntityAndRelationOfTheCaptionAlike) {
   // Two of three entities are there: E = 2/3. The first relation is met, of the second one end: (1 + 0 + 0) / 3.
   const Representation image = graph({0, 1}, {{0, 1, kLeft}});
   const Representation text = graph({0, 1, 2}, {{0, 1, kLeft}, {1, 2, kOn}});
-  EXPECT_NEAR(score(own, image, text), (2.0 / 3 + ((2 + kShare) / 3 + 1.0 / 3) / 2) / 2, 1e-6);
+  EXPECT_NEAR(score(own, image, text), (2.0 / 3 + ((2 + kThere * kShare) / 3 + 1.0 / 3) / 2) / 2, 1e-6);
 }
 
 TEST(GraphMatch, ScoresACaptionWithoutRelationsByItsEntities) {
@@ -126,6 +132,13 @@ TEST(GraphMatch, ScoresACaptionWithoutRelationsByItsEntities) {
   Representation image = graph({0, 1}, {}), text = graph({0, 2}, {});
   image.relations = text.relations = at::Tensor();
   EXPECT_NEAR(score(objects, image, text), 0.5, 1e-6);
+}
+
+TEST(GraphMatch, LeavesOutARelationWhoseEndIsNotThere) {
+  GraphMatch own = matcher();
+  // The subject is there, the object is not: of F no more than 1 / (1 + e^7) is left.
+  const Representation text = graph({0, 2}, {{0, 1, kLeft}});
+  EXPECT_NEAR(score(own, graph({0, 1}, {{0, 1, kLeft}}), text), (0.5 + 2 * (1.0 / 3)) / 3, 1e-3);
 }
 
 TEST(GraphMatch, CountsTheObjectsThatAnEntityStandsFor) {
