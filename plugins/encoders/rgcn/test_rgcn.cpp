@@ -123,6 +123,21 @@ struct ByHand {
   std::shared_ptr<RgcnEncoder> encoder;
 };
 
+TEST(Rgcn, WithoutLayersSaysOfANodeWhatItIsItself) {
+  Params params = small(Readout::sum, 0);
+  RgcnEncoder encoder(params, inputs(kFeatures, params.width));
+  encoder.to(at::kDouble);
+  encoder.eval();
+  const GraphBatch batch = graphs({3, 0, 2}, 4);
+  GraphBatch unconnected = batch;
+  unconnected.relations = relations({});
+  const auto found = encoder.forward(batch), alone = encoder.forward(unconnected);
+  EXPECT_EQ(largest_difference(found.nodes, alone.nodes), 0);
+  EXPECT_EQ(largest_difference(found.local, alone.local), 0);
+  EXPECT_GT(found.nodes[0][2].abs().sum().item<double>(), 0);
+  EXPECT_EQ(found.nodes[1].abs().sum().item<double>(), 0);
+}
+
 TEST(Rgcn, ComputesOneLayerAsWorkedByHand) {
   // Relation 2 from nodes 0 and 1 to node 2: it hears 10 * (1 + 3) / 2, each of them 100 * 5. Relation 3 from 2 to 0.
   EXPECT_EQ(ByHand().nodes({1, 3, 5}, {{0, 0, 2, 2}, {0, 1, 2, 2}, {0, 2, 0, 3}}),
