@@ -1,41 +1,4 @@
-// Gradients against central differences, in double.
+// Gradients against central differences: part of the SDK's conformance kit.
 #pragma once
 
-#include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
-
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <vector>
-
-namespace orbweaver::testing {
-
-/// Largest difference between the gradient of a scalar function and its central differences, relative to the largest
-/// gradient entry (or absolute where all are below 1).
-///
-/// @param variables  contiguous double tensors that require gradients; `scalar` reads them from its closure.
-inline double gradient_error(const std::function<at::Tensor()>& scalar, const std::vector<at::Tensor>& variables,
-                             double step = 1e-6) {
-  const auto analytic = torch::autograd::grad({scalar()}, variables, {}, c10::nullopt, false, /*allow_unused=*/true);
-  at::NoGradGuard no_grad;
-  double worst = 0, scale = 1;
-  for (size_t v = 0; v < variables.size(); ++v) {
-    double* values = variables[v].data_ptr<double>();
-    const auto gradient = analytic[v].defined() ? analytic[v].contiguous() : at::zeros_like(variables[v]);
-    for (int64_t i = 0; i < variables[v].numel(); ++i) {
-      const double kept = values[i];
-      values[i] = kept + step;
-      const double above = scalar().item<double>();
-      values[i] = kept - step;
-      const double below = scalar().item<double>();
-      values[i] = kept;
-      const double expected = (above - below) / (2 * step), found = gradient.data_ptr<double>()[i];
-      worst = std::max(worst, std::abs(expected - found));
-      scale = std::max(scale, std::abs(expected));
-    }
-  }
-  return worst / scale;
-}
-
-}  // namespace orbweaver::testing
+#include "orbweaver/testing/torch/gradients.h"

@@ -21,7 +21,7 @@ using State = CheckStep::State;
 
 struct CheckArguments {
   std::string file, id, params = "{}";
-  double timeout = 30;
+  double timeout = 60;
   int descriptor = 1;
   bool json = false;
 

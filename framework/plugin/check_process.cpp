@@ -224,8 +224,11 @@ class Listening {
     take_messages();
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
-    timed_out_ = !status_ && std::chrono::duration<double>(Clock::now() - step_start_).count() > timeout_;
+    timed_out_ = !status_ && std::chrono::duration<double>(Clock::now() - step_start_).count() > allowed();
   }
+
+  /// Seconds for the current step. Loading LibTorch is none of the plugin's doing.
+  double allowed() const { return current_.stage == "start" ? std::max(timeout_, 120.0) : timeout_; }
 
   /// @return false at the end of the pipe.
   static bool read_some(const Pipe& pipe, std::string& text) {
@@ -276,8 +279,13 @@ class Listening {
     step.seconds = std::chrono::duration<double>(Clock::now() - step_start_).count();
     step.state = State::failed;
     if (timed_out_) {
-      step.reason = fmt::format("did not end within {:g} s{}", timeout_, during(step));
+      step.reason = fmt::format("did not end within {:g} s{}", allowed(), during(step));
       step.mend = "look for a loop or a wait without end; --timeout allows more";
+    } else if (step.stage == "start") {
+      // None of the plugin's doing: its file has not been looked at.
+      const std::string said = last_line_with(printed_, {""});
+      step.reason = "the process that checks it did not start" + (said.empty() ? "" : ": " + said);
+      step.mend = "look whether orbweaver plugins list works";
     } else if (WIFSIGNALED(*status_)) {
       explain_signal(WTERMSIG(*status_), printed_, step);
     } else if (step.stage == "exit" && WEXITSTATUS(*status_) == 0) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "framework/model/conformance.h"
 #include "framework/plugin/hosted.h"
 #include "framework/plugin/plugin_host.h"
 #include "orbweaver/error.h"
@@ -109,7 +110,7 @@ std::vector<testing::Property> properties_of(const std::string& kind) {
   if (kind == "detector") return testing::detector_properties();
   if (kind == "graph_builder") return testing::graph_builder_properties();
   if (kind == "reranker") return testing::reranker_properties();
-  return {};
+  return model_properties(kind);
 }
 
 /// One walk through the stages.
@@ -248,8 +249,7 @@ class Walk {
       return failed(fmt::format("{}: {}", problems.front().pointer, problems.front().message), "correct --params");
     const testing::Property made{"", "", "let the constructor work with its defaults; refuse by an InputError",
                                  [](const testing::Subject& s) {
-                                   if (is_model_kind(s.component.kind))
-                                     testing::skip("components of the model plane are made on a model");
+                                   if (is_model_kind(s.component.kind)) return construct_model(s);
                                    if (!s.component.make(s.params, nullptr))
                                      testing::fail("the constructor made nothing");
                                  }};

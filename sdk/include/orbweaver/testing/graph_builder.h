@@ -22,6 +22,8 @@ struct GraphSource {
 };
 
 /// The sides that the builder serves, on all samples. The samples must outlive the result.
+std::vector<GraphSource> sources(const GraphBuilder&, const std::vector<SampleScene>&&,
+                                 const std::vector<SampleCaption>&&) = delete;
 inline std::vector<GraphSource> sources(const GraphBuilder& builder, const std::vector<SampleScene>& scenes,
                                         const std::vector<SampleCaption>& captions) {
   std::vector<GraphSource> out;
@@ -176,10 +178,10 @@ void for_each_source(const Subject& subject, F&& f) {
 
 inline void check_empty(const Subject& subject) {
   const auto builder = make<GraphBuilder>(subject);
-  SampleScene scene{"no objects", 256, 256, {}, {}};
-  paint(scene);
-  const SampleCaption caption{"an empty text", "", {}, false}, known{"no triples", "it is", {}, true};
-  for (const GraphSource& source : sources(*builder, {scene}, {caption, known}))
+  std::vector<SampleScene> scenes = {{"no objects", 256, 256, {}, {}}};
+  paint(scenes.front());
+  const std::vector<SampleCaption> captions = {{"an empty text", "", {}, false}, {"no triples", "it is", {}, true}};
+  for (const GraphSource& source : sources(*builder, scenes, captions))
     expect_shapes(source.name, build(source, *builder), builder->feature_width());
 }
 
