@@ -18,9 +18,9 @@ if ! grep -qs '"complete": true' demo/data/synth.json; then
 fi
 
 step 'Training and comparing three methods: scene alone, objects without relations, GraVLM'
-run "$orbweaver" sweep "$configs/sweeps/synth_demo.json" --set dataset.root=demo/data --out demo/sweep
+run "$orbweaver" sweep "$configs/sweeps/synth_demo.json" --set dataset.root=demo/data --out demo/sweep | sed '/^$/,$d'
 
-step 'Where is the plane? Two scenes of a pair and their sentences'
+step 'Which sentence is whose? The two scenes of a pair'
 image=$(sed -n 1p demo/data/test_filename.txt) other=$(sed -n 6p demo/data/test_filename.txt)
 run "$orbweaver" infer demo/sweep/runs/gravlm-s1 --images "demo/data/images/$image" "demo/data/images/$other" \
   --detections demo/data/detections --texts "$(sed -n 1p demo/data/test_caps.txt)" "$(sed -n 6p demo/data/test_caps.txt)"
