@@ -12,14 +12,13 @@
 //
 //   c_ij   = cos(v_i, t_j)                                    image node i, entity j; real nodes only
 //   E      = mean_j max_i c_ij                                the score of HGAC's node term
-//   R      = mean over the caption's relations a -r-> b of (max_x c_xa + max_y c_yb + F) / 3
-//   F      = p_a p_b sum_e w_e G(r, e)    over image relations e = x -s-> y, and one e for "no relation between them"
+//   R      = mean over the caption's relations a -r-> b of p_a p_b sum_e w_e G(r, e), 0 where it names none
+//            e runs over the image's relations x -s-> y, and one more is "no relation between them"
 //   w      = softmax_e of scale (c_xa + c_yb)                    with G(r, e) = G_rs
 //                      or scale max_xy (c_xa + c_yb) + none      with G(r, e) = o_r, for "no relation"
 //   p_j    = sigmoid(scale (max_i c_ij - least))                 whether the entity is there at all
 //   C      = mean_j of 1 - |log(1 + n_j) - (k . t_j + k0)|       n_j = sum_i sigmoid(scale (c_ij - least)), how many
-//   score  = (E + relation_weight R + count_weight C) / (1 + relation_weight + count_weight)
-//            without the relations' part, and its weight, where the caption names none
+//   score  = (E + count_weight C) / (1 + count_weight) + relation_weight R
 //
 // G, learned, is how well the relation that boxes show goes with the word in the caption ("on" with what a builder
 // calls "in"). It starts as what both sides share, their vocabulary of relations: 1 for the same name, 0 for another.
@@ -27,6 +26,9 @@
 // any training "left of" in a caption prefers "left of" in an image, whoever stands there. Image graphs should name a
 // relation from both ends ("left of" and "right of", as sog does): one end's name alone answers only captions that
 // begin there.
+//
+// R says nothing of whether the ends are there, which is E's part: added in once more they would outweigh colours and
+// numbers, of which E and C hold all that is said.
 //
 // p keeps a relation out of it whose ends are not there: of "planes in an airport" the airport is no object, and what G
 // says of "in" should be learnt from things that are in others. `least` starts at 0.7.
@@ -61,14 +63,15 @@ namespace {
 namespace graph_match {
 
 struct Params {
-  double relation_weight = 2, count_weight = 1;
+  double relation_weight = 0.25, count_weight = 1;
 
   static void describe(orbweaver::ParamSpec<Params>& p) {
     p.field("relation_weight", &Params::relation_weight,
-            "Weight of the relations beside the entities, which have 1; 0: objects alone")
+            "Weight of the relations, added to the score of the entities; 0: objects alone")
         .range(0, 1000)
-        .tune({0.5, 1, 2, 4});
-    p.field("count_weight", &Params::count_weight, "Weight of how many there are of each entity; 0: that one is there")
+        .tune({0.1, 0.25, 0.5, 1});
+    p.field("count_weight", &Params::count_weight,
+            "Weight of how many there are of each entity beside that it is there, which has 1")
         .range(0, 1000)
         .tune({0, 0.5, 1, 2});
   }
@@ -234,11 +237,9 @@ class GraphMatch final : public orbweaver::Interaction {
     const at::Tensor cosines = images.nodes[i].matmul(asked.nodes.t());
     const at::Tensor of_objects = cosines.index_select(0, objects), best = std::get<0>(of_objects.max(0));
     at::Tensor sum = mean(best, asked.owner, asked.entities);
-    double weight = 1;
     if (params_.count_weight > 0) {
-      weight += params_.count_weight;
       const at::Tensor counted = counts_met(present(of_objects).sum(0), asked.expected);
-      sum = sum + params_.count_weight * mean(counted, asked.owner, asked.entities);
+      sum = with_counts(sum, mean(counted, asked.owner, asked.entities));
     }
     if (params_.relation_weight > 0) {
       const at::Tensor source = cosines.index_select(1, asked.source), target = cosines.index_select(1, asked.target);
@@ -247,10 +248,7 @@ class GraphMatch final : public orbweaver::Interaction {
       const at::Tensor ends = source.index_select(0, of(images.source)) + target.index_select(0, of(images.target));
       const at::Tensor relations = met(best.index_select(0, asked.source), best.index_select(0, asked.target), ends.t(),
                                        asked.fit.index_select(0, of(images.name)).t(), asked.unconnected);
-      const at::Tensor more = mean(relations, asked.relation_owner, asked.relations);
-      sum = joined(sum, weight, more, asked.relations > 0);
-    } else {
-      sum = sum / weight;
+      sum = sum + params_.relation_weight * mean(relations, asked.relation_owner, asked.relations);
     }
     return at::where(asked.entities > 0, sum, empty_.to(sum.scalar_type()));
   }
@@ -262,18 +260,12 @@ class GraphMatch final : public orbweaver::Interaction {
     const at::Tensor own = cosines.masked_fill(v.real.logical_not().unsqueeze(2), kWorst);
     const at::Tensor best = std::get<0>(own.max(1));  // [P, M]
     at::Tensor sum = mean_over(best, t.real);
-    double weight = 1;
     if (params_.count_weight > 0) {
-      weight += params_.count_weight;
       const at::Tensor there = (present(own) * v.real.unsqueeze(2).to(own.scalar_type())).sum(1);
-      sum = sum + params_.count_weight * mean_over(counts_met(there, t.expected), t.real);
+      sum = with_counts(sum, mean_over(counts_met(there, t.expected), t.real));
     }
-    if (params_.relation_weight > 0) {
-      const at::Tensor relations = mean_over(relation_scores(own, best, v, t), t.connected);
-      sum = joined(sum, weight, relations, t.connected.any(1));
-    } else {
-      sum = sum / weight;
-    }
+    if (params_.relation_weight > 0)
+      sum = sum + params_.relation_weight * mean_over(relation_scores(own, best, v, t), t.connected);
     return at::where(empty, empty_.to(sum.scalar_type()), sum);
   }
 
@@ -307,10 +299,8 @@ class GraphMatch final : public orbweaver::Interaction {
     return 1 - (there.log1p() - expected).abs();
   }
 
-  /// The mean with the relations' part where there is one. @param sum  of the other parts, whose weight is `weight`.
-  at::Tensor joined(const at::Tensor& sum, double weight, const at::Tensor& relations, const at::Tensor& any) const {
-    const at::Tensor with = (sum + params_.relation_weight * relations) / (weight + params_.relation_weight);
-    return at::where(any, with, sum / weight);
+  at::Tensor with_counts(const at::Tensor& entities, const at::Tensor& counts) const {
+    return (entities + params_.count_weight * counts) / (1 + params_.count_weight);
   }
 
   /// How well relations are met, [..].
@@ -322,7 +312,7 @@ class GraphMatch final : public orbweaver::Interaction {
     const at::Tensor none = ((subject + object) * scale + none_.to(ends.scalar_type())).unsqueeze(-1);
     const at::Tensor weights = at::cat({ends * scale, none}, -1).softmax(-1);
     const at::Tensor fit = (weights * at::cat({fits, unconnected.unsqueeze(-1)}, -1)).sum(-1);
-    return (subject + object + present(subject) * present(object) * fit) / 3;
+    return present(subject) * present(object) * fit;
   }
 
   /// [P, K] -> [P], over those that count; 0 of none.
