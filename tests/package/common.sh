@@ -6,7 +6,8 @@ rm -rf "$folder"
 mkdir -p "$folder"
 cd "$folder"
 orbweaver=$prefix/bin/orbweaver
-export OMP_NUM_THREADS=1 ORBWEAVER_PLUGIN_PATH=
+# A compiler of module code takes a gigabyte.
+export OMP_NUM_THREADS=1 ORBWEAVER_PLUGIN_PATH= CMAKE_BUILD_PARALLEL_LEVEL=2
 if command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi
 
 fail() {
