@@ -8,6 +8,7 @@
 #include <orbweaver/reranker.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -181,7 +182,7 @@ class SharedScratch final : public RightGraph {
   }
 
  private:
-  mutable volatile double unit_ = 1;
+  mutable std::atomic<double> unit_ = 1;  // no data race, and wrong all the same
 };
 
 class FirstIsSpecial final : public RightGraph {
@@ -482,7 +483,7 @@ class SharedMean final : public RightReranker {
     const double mean = mean_;
     for_each(lists, [&](int64_t, int64_t, double value) { return value - mean; });
   }
-  mutable volatile double mean_ = 0;
+  mutable std::atomic<double> mean_ = 0;
 };
 
 /// Raises the item that stands where the right answer stands in a test split.
