@@ -30,14 +30,15 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE "1~deb${debian_release}")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
-# Packages of plugins find out by this what they depend on. (Not CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS, which warns of each
-# plugin, because that has no SONAME.)
-set(shlibs_file ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian/shlibs)
-file(WRITE ${shlibs_file}
+# Packages of plugins find out by `shlibs` what they depend on. (Not CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS, which warns of
+# each plugin, because that has no SONAME.) `triggers` is policy's way to renew the loader's cache.
+set(control_folder ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian)
+file(WRITE ${control_folder}/triggers "activate-noawait ldconfig\n")
+file(WRITE ${control_folder}/shlibs
   "liborbweaver ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} orbweaver (>= ${PROJECT_VERSION})\n"
   "liborbweaver_sdk ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n"
   "liborbweaver_sdk_torch ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${shlibs_file})
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control_folder}/triggers ${control_folder}/shlibs)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, libgtest-dev, bash-completion")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
