@@ -18,7 +18,7 @@ if ! grep -qs '"complete": true' demo/data/synth.json; then
 fi
 
 step 'Training and comparing three methods: scene alone, objects without relations, GraVLM'
-run "$orbweaver" sweep "$configs/sweeps/synth_demo.json" --set dataset.root=demo/data --out demo/sweep | sed '/^$/,$d'
+run "$orbweaver" sweep "$configs/sweeps/demo.json" --set dataset.root=demo/data --out demo/sweep | sed '/^$/,$d'
 
 step 'Which sentence is whose? The two scenes of a pair'
 image=$(sed -n 1p demo/data/test_filename.txt) other=$(sed -n 6p demo/data/test_filename.txt)
