@@ -299,7 +299,7 @@ TEST_F(Ranks, TwoWithHalfTheBatchEachHaveTheLossesOfOneProcess) {
   expect_losses_of_one_process({"train.drop_last=false", "train.clip_norm=1", "train.average=0.9"});
 }
 
-TEST_F(Ranks, TwoHaveThemWithGraphsMovedImagesAnInteractionAndALossThatReadsNodes) {
+TEST_F(Ranks, TwoHaveThemWithGraphsMovedImagesInteractionsAndALossThatReadsNodes) {
   expect_losses_of_one_process(
       {R"(model.image.detector={"use": "regions"})", R"(model.image.graph={"use": "sog"})",
        R"(model.image.graph_encoder={"use": "rgcn", "layers": 1, "width": 32, "graph_dropout": 0})",
@@ -307,8 +307,8 @@ TEST_F(Ranks, TwoHaveThemWithGraphsMovedImagesAnInteractionAndALossThatReadsNode
        R"(model.text.graph_encoder={"use": "rgcn", "layers": 1, "width": 32, "graph_dropout": 0})",
        R"(model.fusion={"use": "weighted_sum", "image": {"global": {"layers": "linear"}, "local": {"layers": "linear"}},
           "text": {"global": {"layers": "none"}, "local": {"layers": "linear"}}})",
-       R"(model.interaction={"use": "cmim", "width": 32, "heads": 2, "dropout": 0, "training": "random_negatives", "negatives": 4,
-          "image": {"layers": "linear"}, "text": {"layers": "none"}})",
+       R"(model.interaction=[{"use": "cmim", "width": 32, "heads": 2, "dropout": 0, "training": "random_negatives", "negatives": 4,
+          "image": {"layers": "linear"}, "text": {"layers": "none"}}, {"use": "graph_match"}])",
        R"(loss=[{"use": "info_nce"}, {"use": "hgac", "global_weight": 0}])", "train.augment.flip=true"});
 }
 
