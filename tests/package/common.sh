@@ -50,7 +50,10 @@ build() {
   shift 2
   logged "$folder/configure.log" cmake --no-warn-unused-cli -S "$source" -B "$build" -DCMAKE_PREFIX_PATH="$prefix" "$@"
   logged "$folder/build.log" cmake --build "$build"
-  if grep -i 'warning' "$folder/configure.log" "$folder/build.log"; then fail "$source: the build warns"; fi
+  # Debian 13's LibTorch warns of a library of its own that it lacks (kineto).
+  if grep -i 'warning' "$folder/configure.log" "$folder/build.log" | grep -v '/TorchConfig.cmake:'; then
+    fail "$source: the build warns"
+  fi
 }
 
 # train_with CONFIG LIBRARY_FOLDER: one epoch of an example config on small scenes, with the plugin in that folder.
