@@ -9,7 +9,8 @@ orbweaver=${1:-build/release/bin/orbweaver}
 configs=$(cd "$(dirname "$0")/../configs" && pwd)
 
 step() { printf '\n== %s\n' "$1"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+# The command on stderr: where the output goes through a pipe it would come after what the command says of its progress.
+run() { printf '$ %s\n' "$*" >&2; "$@"; }
 
 if ! grep -qs '"complete": true' demo/data/synth.json; then
   step 'Drawing 1,800 aerial scenes in pairs, with five captions each'
