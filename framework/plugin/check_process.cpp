@@ -23,6 +23,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "framework/io/argv.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/plugin/hosted.h"
@@ -94,13 +95,6 @@ std::vector<std::string> child_environment() {
   return out;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 pid_t spawn(const PluginCheckOptions& options, const Pipe& messages, const Pipe& output) {
   std::vector<std::string> words{fs::read_symlink("/proc/self/exe").string(),
                                  "plugins",
@@ -128,7 +122,7 @@ pid_t spawn(const PluginCheckOptions& options, const Pipe& messages, const Pipe&
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
   pid_t pid = 0;
   const int error =
-      posix_spawn(&pid, words[0].c_str(), &files, &attributes, pointers(words).data(), pointers(environment).data());
+      posix_spawn(&pid, words[0].c_str(), &files, &attributes, argv_of(words).data(), argv_of(environment).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) throw Error(fmt::format("{} cannot be started: {}", words[0], std::strerror(error)));

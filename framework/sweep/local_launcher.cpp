@@ -16,6 +16,7 @@
 #include <ctime>
 #include <thread>
 
+#include "framework/io/argv.h"
 #include "framework/io/json.h"
 #include "framework/sweep/outcome.h"
 #include "orbweaver/error.h"
@@ -68,13 +69,6 @@ std::vector<std::string> child_environment() {
   return out;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
-  return out;
-}
-
 pid_t spawn(const Job& job, const LifePipe& pipe) {
   fs::create_directories(job.folder);
   begin_log(job);
@@ -98,7 +92,7 @@ pid_t spawn(const Job& job, const LifePipe& pipe) {
   std::vector<std::string> words = job.command, environment = child_environment();
   pid_t pid = 0;
   const int error =
-      posix_spawn(&pid, words.at(0).c_str(), &files, &attributes, pointers(words).data(), pointers(environment).data());
+      posix_spawn(&pid, words.at(0).c_str(), &files, &attributes, argv_of(words).data(), argv_of(environment).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) throw Error(fmt::format("{} cannot be started: {}", words[0], std::strerror(error)));
