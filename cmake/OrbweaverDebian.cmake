@@ -32,12 +32,13 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
 # Packages of plugins find out by `shlibs` what they depend on. (Not CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS, which warns of
 # each plugin, because that has no SONAME.) `triggers` is policy's way to renew the loader's cache.
+string(REGEX MATCH "^[0-9]+" sdk_major ${orbweaver_sdk_version})
 set(control_folder ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_debian)
 file(WRITE ${control_folder}/triggers "activate-noawait ldconfig\n")
 file(WRITE ${control_folder}/shlibs
   "liborbweaver ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} orbweaver (>= ${PROJECT_VERSION})\n"
-  "liborbweaver_sdk ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n"
-  "liborbweaver_sdk_torch ${orbweaver_sdk_version} orbweaver (>= ${PROJECT_VERSION})\n")
+  "liborbweaver_sdk ${sdk_major} orbweaver (>= ${PROJECT_VERSION})\n"
+  "liborbweaver_sdk_torch ${sdk_major} orbweaver (>= ${PROJECT_VERSION})\n")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control_folder}/triggers ${control_folder}/shlibs)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, libgtest-dev, bash-completion")

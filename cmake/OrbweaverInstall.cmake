@@ -53,12 +53,8 @@ function(orbweaver_write_package folder prefix libdir)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/sdk/cmake/OrbweaverConfig.cmake.in ${folder}/OrbweaverConfig.cmake
     INSTALL_PREFIX ${prefix} INSTALL_DESTINATION ${libdir}/cmake/Orbweaver
     PATH_VARS ORBWEAVER_PACKAGE_PLUGINS ORBWEAVER_PACKAGE_DATA NO_CHECK_REQUIRED_COMPONENTS_MACRO)
-  # As the gate has it for the SDK: below 1.0 each minor is on its own.
-  set(compatibility SameMajorVersion)
-  if(PROJECT_VERSION_MAJOR EQUAL 0)
-    set(compatibility SameMinorVersion)
-  endif()
-  write_basic_package_version_file(${folder}/OrbweaverConfigVersion.cmake COMPATIBILITY ${compatibility})
+  # As the gate has it for the SDK: an older minor of the same major is served.
+  write_basic_package_version_file(${folder}/OrbweaverConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 endfunction()
 
 set(package_files ${PROJECT_SOURCE_DIR}/sdk/cmake/OrbweaverPlugin.cmake

@@ -2,4 +2,4 @@
 // own (orbweaver/version.h). Equal to the project version in CMakeLists.txt; a test compares the two.
 #pragma once
 
-#define ORBWEAVER_VERSION "0.1.0"
+#define ORBWEAVER_VERSION "1.0.0"

@@ -76,7 +76,7 @@ struct Mismatch {
 /// has not loaded: two LibTorches in one process abort inside dlopen.
 std::vector<Mismatch> check_gate(const PluginFacts& plugin, const HostFacts& host);
 
-/// "FILE: refused: SDK version: plugin 0.2, host 0.1; ...; rebuild it: cmake ..." on one line.
+/// "FILE: refused: SDK version: plugin 1.1, host 1.0; ...; rebuild it: cmake ..." on one line.
 std::string refusal(const PluginFacts& plugin, const HostFacts& host, const std::vector<Mismatch>& mismatches);
 
 }  // namespace orbweaver

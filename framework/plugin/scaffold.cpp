@@ -61,7 +61,7 @@ std::string camel_case(const std::string& name) {
   return text;
 }
 
-/// "0.1" of "0.1.0": what a plugin asks find_package for.
+/// "1.0" of "1.0.0": what a plugin asks find_package for.
 std::string project_minor() {
   const std::string version = ORBWEAVER_VERSION;
   return version.substr(0, version.rfind('.'));

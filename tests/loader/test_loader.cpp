@@ -9,6 +9,7 @@
 #include "framework/io/files.h"
 #include "framework/model/libtorch_version.h"
 #include "framework/plugin/hosted.h"
+#include "framework/plugin/manifest_reader.h"
 #include "loader/loader_test.h"
 #include "orbweaver/manifest.h"
 #include "orbweaver/version.h"
@@ -252,6 +253,38 @@ TEST(BadPlugin, OfANewerSdkMajorIsRefused) {
 TEST(BadPlugin, OfANewerSdkMinorIsRefused) {
   EXPECT_TRUE(contains(refusal_of("sdk_minor"), fmt::format("refused: SDK version: plugin {}.99, host {}",
                                                             ORBWEAVER_SDK_VERSION_MAJOR, host_sdk())));
+}
+
+/// What the gate of a host of one SDK version says of a plugin of another, nothing else differing.
+std::string sdk_refusal(int plugin_major, int plugin_minor, int host_major, int host_minor) {
+  PluginFacts plugin;
+  plugin.library.file = "orbw_mine.so";
+  plugin.manifest.name = "mine";
+  plugin.manifest.sdk_major = plugin_major, plugin.manifest.sdk_minor = plugin_minor;
+  HostFacts host;
+  host.manifest.sdk_major = host_major, host.manifest.sdk_minor = host_minor;
+  const std::vector<Mismatch> mismatches = check_gate(plugin, host);
+  return mismatches.empty() ? "" : refusal(plugin, host, mismatches);
+}
+
+TEST(SdkVersions, OfTheSameMajorAreAcceptedUpToTheHostsMinor) {
+  EXPECT_EQ(sdk_refusal(1, 0, 1, 0), "");
+  EXPECT_EQ(sdk_refusal(1, 3, 1, 3), "");
+  EXPECT_EQ(sdk_refusal(1, 0, 1, 3), "") << "built against 1.0, in a host of 1.3";
+  EXPECT_TRUE(contains(sdk_refusal(1, 4, 1, 3), "refused: SDK version: plugin 1.4, host 1.3; rebuild it"));
+}
+
+TEST(SdkVersions, OfAnotherMajorAreRefusedWhateverTheMinor) {
+  EXPECT_TRUE(contains(sdk_refusal(2, 0, 1, 3), "refused: SDK version: plugin 2.0, host 1.3"));
+  EXPECT_TRUE(contains(sdk_refusal(1, 3, 2, 0), "refused: SDK version: plugin 1.3, host 2.0"));
+  EXPECT_TRUE(contains(sdk_refusal(1, 0, 2, 3), "refused: SDK version: plugin 1.0, host 2.3"));
+  EXPECT_TRUE(contains(sdk_refusal(0, 2, 1, 3), "refused: SDK version: plugin 0.2, host 1.3"));
+}
+
+TEST(SdkVersions, BelowOneAreAcceptedOfTheVerySameMinor) {
+  EXPECT_EQ(sdk_refusal(0, 2, 0, 2), "");
+  EXPECT_TRUE(contains(sdk_refusal(0, 1, 0, 2), "refused: SDK version: plugin 0.1, host 0.2"));
+  EXPECT_TRUE(contains(sdk_refusal(0, 3, 0, 2), "refused: SDK version: plugin 0.3, host 0.2"));
 }
 
 TEST(BadPlugin, ForAnotherLibTorchIsRefused) {

@@ -11,6 +11,12 @@ text=$("$orbweaver" --version)
 expect_in "$text" "orbweaver $version"
 expect_in "$text" "plugin SDK $sdk_version"
 
+# The soname that plugins need is the SDK's major alone, so that a plugin of 1.0 loads where 1.1 is installed.
+for library in orbweaver_sdk orbweaver_sdk_torch; do
+  text=$(readelf -d "$prefix"/lib*/lib$library.so)
+  expect_in "$text" "soname: [lib$library.so.${sdk_version%%.*}]"
+done
+
 # Nothing of it is looked for in the build tree, nor where it was installed first.
 for file in "$orbweaver" "$prefix"/lib*/liborbweaver*.so.* "$prefix"/lib*/orbweaver/plugins/*.so; do
   text=$(ldd "$file")
