@@ -1,8 +1,8 @@
 # `cpack -G DEB` in the build folder: everything as one Debian package, for the release that it is built on.
 #
 # What the program needs to run is computed from its libraries (dpkg-shlibdeps). Plugins are built with a compiler and
-# CMake, so these are recommended, which apt installs unless told otherwise; LibTorch's headers, half a gigabyte that
-# only model-plane plugins need, are suggested.
+# CMake and tested with GoogleTest, so these are recommended, which apt installs unless told otherwise; LibTorch's
+# headers, half a gigabyte that only model-plane plugins need, are suggested.
 set(ORBWEAVER_PACKAGE_CONTACT "The Orbweaver authors <noreply@orbweaver.invalid>" CACHE STRING
   "Maintainer of the Debian package: NAME <ADDRESS>")
 
@@ -40,8 +40,9 @@ file(WRITE ${control_folder}/shlibs
   "liborbweaver_sdk ${sdk_major} orbweaver (>= ${PROJECT_VERSION})\n"
   "liborbweaver_sdk_torch ${sdk_major} orbweaver (>= ${PROJECT_VERSION})\n")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${control_folder}/triggers ${control_folder}/shlibs)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, libgtest-dev, bash-completion")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS
+  "libopenblas0-openmp, g++ (>= 4:12), cmake (>= 3.25), make | ninja-build, libgtest-dev")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev, bash-completion")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS

@@ -77,17 +77,23 @@ std::string prefix_option() {
 Words words_for(const NewPlugin& plugin) {
   const bool model = is_model_kind(plugin.kind);
   const Place place = place_of(plugin.kind, plugin.name);
-  return {{"NAME", plugin.name},
-          {"CLASS", camel_case(plugin.name)},
-          {"KIND", plugin.kind},
-          {"PLANE", model ? "torch" : "data"},
-          {"HEADER", fmt::format("orbweaver/{}{}.h", model ? "torch/" : "", plugin.kind)},
-          {"PLACE", place.pointer},
-          {"PLACE_EXAMPLE", place.example},
-          {"VERSION", project_minor()},
-          // A detector works where a dataset has no objects, and the synthetic one comes with some.
-          {"PREPARE", plugin.kind == "detector" ? "\n    mv data/detections data/detections_given" : ""},
-          {"PREFIX_OPTION", prefix_option()}};
+  return {
+      {"NAME", plugin.name},
+      {"CLASS", camel_case(plugin.name)},
+      {"KIND", plugin.kind},
+      {"PLANE", model ? "torch" : "data"},
+      {"HEADER", fmt::format("orbweaver/{}{}.h", model ? "torch/" : "", plugin.kind)},
+      {"PLACE", place.pointer},
+      {"PLACE_EXAMPLE", place.example},
+      {"VERSION", project_minor()},
+      {"CONFIGS", (host_facts().prefix / "share" / "orbweaver" / "configs").string()},
+      {"MORE_FILES",
+       plugin.kind == "graph_builder"
+           ? fmt::format("\n| `gravlm_{}.json` | the light form of GraVLM with it, trained the same way |", plugin.name)
+           : ""},
+      // A detector works where a dataset has no objects, and the synthetic one comes with some.
+      {"PREPARE", plugin.kind == "detector" ? "\n    mv data/detections data/detections_given" : ""},
+      {"PREFIX_OPTION", prefix_option()}};
 }
 
 /// The text with every @WORD@ replaced. @throws Error on a word that is not known: a template's own fault.

@@ -17,6 +17,7 @@ done
 
 # A detector works where a dataset has no objects.
 train_with my_graph_builder/my_graph_builder.json "$folder/my_graph_builder/build"
+train_with my_graph_builder/gravlm_my_graph_builder.json "$folder/my_graph_builder/build"
 train_with my_reranker/my_reranker.json "$folder/my_reranker/build"
 mv data/detections data/detections_given
 train_with my_detector/my_detector.json "$folder/my_detector/build"

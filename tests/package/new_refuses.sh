@@ -21,7 +21,7 @@ expect_refused 'exists already' plugins new graph_builder other --dir mine/
 
 "$orbweaver" plugins new graph_builder other --dir elsewhere/ >out.txt
 expect_in "$(cat out.txt)" 'cmake -S elsewhere -B elsewhere/build'
-[ "$(ls elsewhere | tr '\n' ' ')" = 'CMakeLists.txt README.md other.cpp other.json test_other.cpp ' ] ||
+[ "$(ls elsewhere | tr '\n' ' ')" = 'CMakeLists.txt README.md gravlm_other.json other.cpp other.json test_other.cpp ' ] ||
   fail "elsewhere holds $(ls elsewhere)"
 if grep -n '@[A-Z_]*@' elsewhere/*; then fail "a placeholder is left"; fi
 [ -z "$(find . -name '.*' ! -name .)" ] || fail "left behind: $(ls -A)"
