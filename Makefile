@@ -46,8 +46,10 @@ test: build
 install: build
 	cmake --install $(build_dir) --prefix $(PREFIX)
 
-deb: build
+# Without the tests, as the demo.
+deb: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --deb
+	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver orbweaver_plugins orbweaver_manual
 	cd $(build_dir) && cpack -G DEB
 
 bench: setup $(build_dir)/CMakeCache.txt
