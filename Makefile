@@ -10,7 +10,7 @@ sources = $(shell git ls-files '*.cpp' '*.h')
 plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
   framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
-.PHONY: help setup build demo test install deb bench format lint clean
+.PHONY: help setup build demo test install deb abi-record bench format lint clean
 
 help:
 	@echo 'make demo     install what is missing, build the program, then compare methods on synthetic scenes (into demo/)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make build    install what is missing, build: $(build_dir)/bin/orbweaver'
 	@echo 'make install  build and install below PREFIX (now $(PREFIX)); DESTDIR is honoured'
 	@echo 'make deb      build a Debian package: $(build_dir)/orbweaver_*.deb'
+	@echo 'make abi-record  renew the record of the SDK for a release (docs/abi.md)'
 	@echo 'make bench    build and run the benchmarks'
 	@echo 'make format   format the sources in place (clang-format)'
 	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
@@ -51,6 +52,10 @@ deb: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --deb
 	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver orbweaver_plugins orbweaver_manual
 	cd $(build_dir) && cpack -G DEB
+
+abi-record: setup $(build_dir)/CMakeCache.txt
+	@scripts/setup.sh --abi
+	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver_abi_record
 
 bench: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --bench

@@ -6,6 +6,7 @@
 #   scripts/setup.sh --dev      also what `make format` and `make lint` need
 #   scripts/setup.sh --bench    also what `make bench` needs
 #   scripts/setup.sh --deb      also what `make deb` needs
+#   scripts/setup.sh --abi      also what the tests of the SDK's binary interface need, which are skipped without
 #
 # Debian 12 and 13. On any other system it lists what to install and exits 2. ORBWEAVER_SETUP=skip does nothing: for
 # containers and systems that bring the libraries in their own way.
@@ -31,6 +32,7 @@ library_packages=(
 dev_packages=(clang-format clang-tidy)
 bench_packages=(libbenchmark-dev)
 deb_packages=(dpkg-dev file)
+abi_packages=(abigail-tools)
 
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "$0"; }
 
@@ -42,8 +44,9 @@ for argument in "$@"; do
     --dev) packages+=("${dev_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --deb) packages+=("${deb_packages[@]}") ;;
+    --abi) packages+=("${abi_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --abi, --help" >&2; exit 2 ;;
   esac
 done
 
