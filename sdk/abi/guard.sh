@@ -2,8 +2,8 @@
 # Whether the binary interface of an SDK library is still that of its record, and if not, which part of the SDK's
 # version must move. docs/abi.md says what the versions promise.
 #
-#   guard.sh check LIBRARY SDK WORK [OBJECT...]    0: as the version says; 1: the version must move; 77: no abidiff, no g++
-#   guard.sh renew LIBRARY SDK WORK [OBJECT...]    writes the record anew, once the version has moved as it must
+#   guard.sh check LIBRARY SDK WORK [OBJECT...]   0: as the version says; 1: the version must move; 77: no abidiff, g++
+#   guard.sh renew LIBRARY SDK WORK [OBJECT...]   writes the record anew, once the version has moved as it must
 #
 # LIBRARY is orbweaver_sdk or orbweaver_sdk_torch, SDK the sdk/ folder, WORK a folder to write to, OBJECT... what the
 # library was linked from, where its sources are not compiled here (LibTorch's headers take a minute).
@@ -76,8 +76,8 @@ sed -i "/<function-decl name='~/,/<\/function-decl>/{/<parameter type-id='$int' 
 
 # --- against the record ------------------------------------------------------------------------------------------------
 
-# Every type that the headers declare is in the record, or it never leaves the binary that uses it; and every function
-# whose source is not compiled here is listed.
+# Every type that the headers declare is in the record, or it never leaves the binary that uses it. Every source is
+# compiled here, or every function of the headers is listed.
 require_all_names() {
   local word unseen='' headers=("$sdk"/include/orbweaver/*.h)
   [ "$name" = sdk ] || headers=("$sdk"/include/orbweaver/torch/*.h)
@@ -85,11 +85,17 @@ require_all_names() {
     grep -qE "<class-decl name='$word(&lt;[^']*)?' .*size-in-bits" "$now" && continue
     [[ $inside_one_binary == *" $word "* ]] || unseen+=" CROSSES($word)"
   done
-  for word in $(sed -nE 's/^ORBWEAVER_API [^(]*[ &*]([a-z0-9_]+)\(.*/\1/p' "${headers[@]}"); do
-    grep -qE "<function-decl name='$word'|<var-decl name='${word}_called'" "$now" || unseen+=" CALLED($word)"
-  done
+  if [ "$name" = sdk ]; then
+    for word in "$sdk"/src/*.cpp; do
+      grep -qF "#include \"src/${word##*/}\"" "$sdk/abi/$name.cpp" || unseen+=" #include \"src/${word##*/}\""
+    done
+  else
+    for word in $(sed -nE 's/^ORBWEAVER_API [^(]*[ &*]([a-z0-9_]+)\(.*/\1/p' "${headers[@]}"); do
+      grep -qF "<var-decl name='${word}_called'" "$now" || unseen+=" CALLED($word)"
+    done
+  fi
   [ -n "$unseen" ] || return 0
-  echo "The record of lib$library does not see all that its headers declare. Add to $shown/$name.cpp:$unseen"
+  echo "The record of lib$library does not see all of the SDK. Add to $shown/$name.cpp:$unseen"
   echo "(a type that no plugin hands to its host nor gets from it: to the list in $shown/guard.sh)."
   exit 1
 }
