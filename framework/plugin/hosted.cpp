@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <new>
+#include <sstream>
+#include <string_view>
 #include <utility>
 
 namespace orbweaver {
@@ -45,10 +48,36 @@ Graph build_checked(const Hosted<GraphBuilder>& builder, const View& view) {
   return graph;
 }
 
+/// What LibTorch says of memory that it did not get, in words that help; "" of anything else. On the CPU: "[enforce
+/// fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 5368709120
+/// bytes.
+/// ...", on a GPU "CUDA out of memory. Tried to allocate 2.00 GiB ...".
+std::string out_of_memory_text(const std::string& text) {
+  const bool gpu = text.find("CUDA out of memory") != std::string::npos;
+  if (!gpu && text.find("DefaultCPUAllocator") == std::string::npos) return "";
+  constexpr std::string_view opening = "ried to allocate ";
+  const size_t found = text.find(opening);
+  std::string amount = "memory", unit;
+  if (found != std::string::npos) {
+    std::istringstream(text.substr(found + opening.size())) >> amount >> unit;
+    unit.resize(std::min(unit.size(), unit.find_first_not_of("BGKMTbeistyi")));
+    if (unit == "bytes")
+      amount = fmt::format("{:.0f} MiB", std::ceil(std::strtod(amount.c_str(), nullptr) / (1 << 20)));
+    else
+      amount += " " + unit;
+  }
+  return fmt::format(
+      "out of memory: {} could not be allocated{}; smaller train.batch_size and eval.batch_size need less", amount,
+      gpu ? " on the GPU" : "");
+}
+
 }  // namespace
 
 std::string one_line(std::string text) {
-  text.resize(std::min(text.size(), text.find("\nException raised from ")));
+  if (std::string memory = out_of_memory_text(text); !memory.empty()) return memory;
+  // LibTorch's errors end with the frames of the stack, with or without a line before them.
+  for (const char* backtrace : {"\nException raised from ", "\nframe #0: "})
+    text.resize(std::min(text.size(), text.find(backtrace)));
   std::string line;
   for (const char c : text) {
     const bool is_space = c == '\n' || c == '\r' || c == '\t' || c == ' ';

@@ -46,6 +46,20 @@ TEST(HostedCall, NamesAComponentOnceThatNamesItself) {
 
 TEST(HostedCall, CutsABacktraceAndJoinsLines) {
   EXPECT_EQ(one_line("sizes\n  differ\nException raised from f at file.cpp:1\nframe #0: x"), "sizes differ");
+  EXPECT_EQ(one_line("[enforce fail at x.cpp:75] sizes differ\nframe #0: <unknown function> + 0x4c062"),
+            "[enforce fail at x.cpp:75] sizes differ");
+}
+
+TEST(HostedCall, SaysHowMuchMemoryLibtorchDidNotGetAndWhatNeedsLess) {
+  EXPECT_EQ(
+      one_line("[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+               "to allocate 5368709121 bytes. Error code 12 (Cannot allocate memory)\nframe #0: x"),
+      "out of memory: 5121 MiB could not be allocated; smaller train.batch_size and eval.batch_size need less");
+  for (const char* text : {"CUDA out of memory. Tried to allocate 2.50 GiB (GPU 0; 7.79 GiB total capacity)",
+                           "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 7.79 GiB"})
+    EXPECT_EQ(one_line(text),
+              "out of memory: 2.50 GiB could not be allocated on the GPU; smaller train.batch_size and "
+              "eval.batch_size need less");
 }
 
 Rankings rankings(std::vector<int64_t> offsets, std::vector<int64_t> items, std::vector<double> scores) {
