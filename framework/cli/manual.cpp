@@ -1,5 +1,5 @@
 // orbweaver manual man|bash: the manual page and bash's completion, from what the commands say of themselves. Run by
-// the build, not by users.
+// the build, not by users. manual config: the reference of configs, which is docs/reference.md.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/config/reference.h"
 #include "framework/plugin/plugin_host.h"
 #include "framework/version.h"
 
@@ -150,15 +151,18 @@ void print_completion(const CLI::App& program) {
 }  // namespace
 
 void add_manual_command(CLI::App& app, CommandContext&) {
-  CLI::App* command = app.add_subcommand("manual", "Prints the manual page, or bash's completion");
+  CLI::App* command =
+      app.add_subcommand("manual", "Prints the manual page, bash's completion, or the config reference");
   command->group("");
   const auto form = std::make_shared<std::string>();
-  command->add_option("form", *form, "man or bash")->check(CLI::IsMember({"man", "bash"}))->required();
+  command->add_option("form", *form, "man, bash or config")
+      ->check(CLI::IsMember({"man", "bash", "config"}))
+      ->required();
   command->callback([form, program = &app] {
-    if (*form == "man")
-      print_manual_page(*program);
-    else
-      print_completion(*program);
+    if (*form == "man") return print_manual_page(*program);
+    if (*form == "bash") return print_completion(*program);
+    PluginHost plugins;
+    fmt::print("{}", config_reference(plugins));
   });
 }
 
