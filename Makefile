@@ -10,7 +10,7 @@ sources = $(shell git ls-files '*.cpp' '*.h')
 plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
   framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
-.PHONY: help setup build demo test install deb abi-record bench format lint clean
+.PHONY: help setup build demo test install deb docs abi-record bench format lint clean
 
 help:
 	@echo 'make demo     install what is missing, build the program, then compare methods on synthetic scenes (into demo/)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make build    install what is missing, build: $(build_dir)/bin/orbweaver'
 	@echo 'make install  build and install below PREFIX (now $(PREFIX)); DESTDIR is honoured'
 	@echo 'make deb      build a Debian package: $(build_dir)/orbweaver_*.deb'
+	@echo 'make docs     make a site of the documentation: build/docs/site (nothing is compiled)'
 	@echo 'make abi-record  renew the record of the SDK for a release (docs/abi.md)'
 	@echo 'make bench    build and run the benchmarks'
 	@echo 'make format   format the sources in place (clang-format)'
@@ -52,6 +53,12 @@ deb: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --deb
 	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver orbweaver_plugins orbweaver_manual
 	cd $(build_dir) && cpack -G DEB
+
+docs:
+	@scripts/setup.sh --docs
+	scripts/docs.sh build/docs/site
+	@echo 'Open build/docs/site/index.html; to search it as well, serve it:'
+	@echo '  python3 -m http.server --bind 127.0.0.1 --directory build/docs/site'
 
 abi-record: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --abi

@@ -42,6 +42,18 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs ${PROJECT_SOURCE_DIR}/sdk/templa
   DESTINATION ${data_folder})
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Pages link to headers, examples and configs by their place in the source tree; beside the installed pages there are
+# links to where they went.
+set(documentation_links ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_documentation)
+function(orbweaver_link_documentation name installed)
+  file(RELATIVE_PATH target ${CMAKE_INSTALL_FULL_DOCDIR}/${name}/.. ${CMAKE_INSTALL_PREFIX}/${installed})
+  file(MAKE_DIRECTORY ${documentation_links}/${name}/..)
+  file(CREATE_LINK ${target} ${documentation_links}/${name} SYMBOLIC)
+endfunction()
+orbweaver_link_documentation(configs ${data_folder}/configs)
+orbweaver_link_documentation(sdk/examples ${data_folder}/examples)
+orbweaver_link_documentation(sdk/include ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${documentation_links}/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # orbweaver_write_package(FOLDER PREFIX LIBDIR): the package's files but for the targets, for a prefix or for the build
 # tree, which has the same shape.

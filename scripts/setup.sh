@@ -7,6 +7,7 @@
 #   scripts/setup.sh --bench    also what `make bench` needs
 #   scripts/setup.sh --deb      also what `make deb` needs
 #   scripts/setup.sh --abi      also what the tests of the SDK's binary interface need, which are skipped without
+#   scripts/setup.sh --docs     what `make docs` needs, alone
 #
 # Debian 12 and 13. On any other system it lists what to install and exits 2. ORBWEAVER_SETUP=skip does nothing: for
 # containers and systems that bring the libraries in their own way.
@@ -33,6 +34,7 @@ dev_packages=(clang-format clang-tidy)
 bench_packages=(libbenchmark-dev)
 deb_packages=(dpkg-dev file)
 abi_packages=(abigail-tools)
+docs_packages=(mkdocs mkdocs-material)
 
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "$0"; }
 
@@ -45,8 +47,9 @@ for argument in "$@"; do
     --bench) packages+=("${bench_packages[@]}") ;;
     --deb) packages+=("${deb_packages[@]}") ;;
     --abi) packages+=("${abi_packages[@]}") ;;
+    --docs) packages=("${docs_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --abi, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --abi, --docs, --help" >&2; exit 2 ;;
   esac
 done
 

@@ -58,3 +58,6 @@ for file in lib*/cmake/Orbweaver/OrbweaverConfig.cmake include/orbweaver/graph_b
   share/orbweaver/templates/graph_builder/NAME.cpp.in share/orbweaver/examples/radius_graph/radius_graph.cpp; do
   compgen -G "$prefix/$file" >/dev/null || fail "$file is not installed"
 done
+
+# Its documentation's links lead somewhere there, too.
+bash "$(dirname "${BASH_SOURCE[0]}")/../docs/links.sh" "$prefix/share/doc/orbweaver"
