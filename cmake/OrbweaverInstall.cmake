@@ -46,8 +46,9 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR}
 # links to where they went.
 set(documentation_links ${PROJECT_BINARY_DIR}/CMakeFiles/orbweaver_documentation)
 function(orbweaver_link_documentation name installed)
-  file(RELATIVE_PATH target ${CMAKE_INSTALL_FULL_DOCDIR}/${name}/.. ${CMAKE_INSTALL_PREFIX}/${installed})
-  file(MAKE_DIRECTORY ${documentation_links}/${name}/..)
+  cmake_path(GET name PARENT_PATH folder)
+  file(RELATIVE_PATH target ${CMAKE_INSTALL_FULL_DOCDIR}/${folder} ${CMAKE_INSTALL_PREFIX}/${installed})
+  file(MAKE_DIRECTORY ${documentation_links}/${folder})
   file(CREATE_LINK ${target} ${documentation_links}/${name} SYMBOLIC)
 endfunction()
 orbweaver_link_documentation(configs ${data_folder}/configs)
