@@ -198,6 +198,18 @@ class Distance final : public Interaction {
   at::Tensor scale_;
 };
 
+class RelationReader final : public Interaction {
+ public:
+  explicit RelationReader(const Inputs&) {}
+  Parts reads() const override { return {.relations = true}; }
+  at::Tensor score_pairs(const Representation& images, const Representation& texts, const at::Tensor& pairs) override {
+    const auto number = [&](const Representation& side, int64_t end) {
+      return side.relations.select(2, 2).ne(0).sum(1).index_select(0, pairs.select(1, end)).to(at::kFloat);
+    };
+    return -(number(images, 0) - number(texts, 1)).abs();
+  }
+};
+
 }  // namespace
 
 ORBWEAVER_PLUGIN("fixtures", "0.1.0", registrar) {
@@ -211,4 +223,5 @@ ORBWEAVER_PLUGIN("fixtures", "0.1.0", registrar) {
   registrar.add<Fusion, LocalAlone>("local_alone", "The locals as they are");
   registrar.add<Fusion, Identity>("identity", "The globals as they are");
   registrar.add<Interaction, Distance>("distance", "Squared distance of the globals");
+  registrar.add<Interaction, RelationReader>("relation_reader", "How many relations either graph has");
 }

@@ -87,6 +87,21 @@ TEST_F(Assembly, NamesTheReaderAndTheMakerOfAMissingPart) {
       << text;
 }
 
+TEST_F(Assembly, NamesTheSideWithoutAGraphWhoseRelationsAreRead) {
+  std::vector<std::string> settings = with_graphs;
+  std::erase_if(settings, [](const std::string& setting) { return setting.rfind("model.text.graph", 0) == 0; });
+  for (const char* more : {"model.fusion={\"use\": \"weighted_sum\", \"sides\": \"image\"}",
+                           "model.interaction={\"use\": \"relation_reader\"}"})
+    settings.push_back(more);
+  const LoadedConfig loaded = load(settings);
+  RetrievalModel model(loaded.config, *loaded.plugins);
+  const std::string text = message_of([&] { model.fit({}); });
+  EXPECT_NE(text.find("/model/interaction: interaction relation_reader"), std::string::npos) << text;
+  EXPECT_NE(text.find("reads `relations` of the text side, but nothing makes it; add /model/text/graph"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(Assembly, ParametersAreNamedByTheirPlaceInTheModuleTree) {
   Fitted fitted(load(with_graphs), "train");
   std::vector<std::string> names;
