@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install.sh FOLDER PREFIX BUILD VERSION SDK_VERSION PLUGINS: installs the build, moves what was installed, and looks
 # whether all of it still works.
+links=$(realpath "$(dirname "$0")/../docs/links.sh")
 source "$(dirname "$0")/common.sh"
 build=$3 version=$4 sdk_version=$5 plugins=$6
 
@@ -60,4 +61,4 @@ for file in lib*/cmake/Orbweaver/OrbweaverConfig.cmake include/orbweaver/graph_b
 done
 
 # Its documentation's links lead somewhere there, too.
-bash "$(dirname "${BASH_SOURCE[0]}")/../docs/links.sh" "$prefix/share/doc/orbweaver"
+bash "$links" "$prefix/share/doc/orbweaver" || fail "a link of the installed documentation leads nowhere"
