@@ -198,6 +198,12 @@ ConfigSource read_config(const fs::path& file, const std::vector<std::string>& o
   if (fs::is_directory(file) && fs::exists(file / "config.json")) return read_config(file / "config.json", overrides);
   if (!fs::exists(file))
     throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
+  if (fs::exists(file / "sweep.json"))
+    throw InputError(
+        fmt::format("{}: is a sweep's folder; its run folders are in {}", file.string(), (file / "runs").string()));
+  if (fs::is_directory(file))
+    throw InputError(
+        fmt::format("{}: is a folder without config.json; expected a config (JSON) or a run folder", file.string()));
   ConfigSource source = read_file_chain(file, {});
   apply_overrides(source, overrides, command_line);
   return source;

@@ -72,6 +72,16 @@ TEST_F(Extends, ACycleAndAMissingFileAreNamed) {
   EXPECT_NE(fault([&] { merged(c); }).find("gone.json does not exist"), std::string::npos);
 }
 
+TEST_F(Extends, AFolderThatIsNoRunIsCalledSo) {
+  EXPECT_NE(fault([&] { merged(folder_.path()); }).find("is a folder without config.json; expected a config"),
+            std::string::npos);
+  file("sweep.json", "{}");
+  EXPECT_NE(fault([&] { merged(folder_.path()); }).find("is a sweep's folder; its run folders are in "),
+            std::string::npos);
+  file("config.json", R"({"seed": 2})");
+  EXPECT_EQ(merged(folder_.path()), R"({"seed":2})");
+}
+
 TEST_F(Extends, EachValueRemembersTheFileThatWroteIt) {
   const std::string a = file("a.json", R"({"train": {"lr": 1, "epochs": 5}})").string();
   const fs::path b = file("b.json", R"({"extends": "a.json", "train": {"lr": 2}})");
