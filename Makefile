@@ -43,6 +43,7 @@ demo: setup $(build_dir)/CMakeCache.txt
 	scripts/demo.sh $(build_dir)/bin/orbweaver
 
 test: build
+	@scripts/setup.sh --test
 	ctest --preset $(PRESET) --parallel $(JOBS)
 
 install: build
@@ -61,7 +62,7 @@ docs:
 	@echo '  python3 -m http.server --bind 127.0.0.1 --directory build/docs/site'
 
 abi-record: setup $(build_dir)/CMakeCache.txt
-	@scripts/setup.sh --abi
+	@scripts/setup.sh --test
 	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver_abi_record
 
 bench: setup $(build_dir)/CMakeCache.txt

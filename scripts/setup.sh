@@ -6,7 +6,7 @@
 #   scripts/setup.sh --dev      also what `make format` and `make lint` need
 #   scripts/setup.sh --bench    also what `make bench` needs
 #   scripts/setup.sh --deb      also what `make deb` needs
-#   scripts/setup.sh --abi      also what the tests of the SDK's binary interface need, which are skipped without
+#   scripts/setup.sh --test     also what single tests need, which are skipped without
 #   scripts/setup.sh --docs     what `make docs` needs, alone
 #
 # Debian 12 and 13. On any other system it lists what to install and exits 2. ORBWEAVER_SETUP=skip does nothing: for
@@ -33,8 +33,8 @@ library_packages=(
 dev_packages=(clang-format clang-tidy)
 bench_packages=(libbenchmark-dev)
 deb_packages=(dpkg-dev file)
-abi_packages=(abigail-tools)
 docs_packages=(mkdocs mkdocs-material)
+test_packages=(abigail-tools "${docs_packages[@]}")
 
 usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "$0"; }
 
@@ -46,10 +46,10 @@ for argument in "$@"; do
     --dev) packages+=("${dev_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --deb) packages+=("${deb_packages[@]}") ;;
-    --abi) packages+=("${abi_packages[@]}") ;;
+    --test) packages+=("${test_packages[@]}") ;;
     --docs) packages=("${docs_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --abi, --docs, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --test, --docs, --help" >&2; exit 2 ;;
   esac
 done
 

@@ -34,7 +34,7 @@ skip() {
 indented() { sed -e '/^$/d' -e '/summary:/d' -e 's/^/  /' "$1" | sed -n 1,60p; }
 
 for tool in abidiff abidw; do
-  command -v $tool >/dev/null || skip "$tool was not found; install it with scripts/setup.sh --abi (Debian: abigail-tools)"
+  command -v $tool >/dev/null || skip "$tool was not found; install it with scripts/setup.sh --test (Debian: abigail-tools)"
 done
 "$compiler" --version 2>/dev/null | grep -q 'Free Software' || skip "the record is made with g++, and $compiler is none"
 [[ $("$compiler" -dumpmachine) == x86_64-* ]] || skip "the record is that of x86-64, not of $("$compiler" -dumpmachine)"
