@@ -13,6 +13,7 @@
 # -femit-struct-debug-baseonly, which describes the types of those headers only that are named like the source; so all
 # the SDK's headers are given the source's name in its preprocessed text.
 set -euo pipefail
+[[ $# -ge 4 && $1 =~ ^(check|renew)$ ]] || { echo "guard.sh: expected check or renew, a library, the sdk folder and one to write to" >&2; exit 2; }
 command=$1 library=$2 sdk=$3 work=$4
 shift 4
 objects=("$@")
