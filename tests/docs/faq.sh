@@ -73,6 +73,6 @@ while IFS= read -r line; do
   fi
 done <"$root/docs/faq.md"
 
-[ $commands -ge 10 ] && [ $lines -ge 10 ] || fault "only $commands commands and $lines lines were found"
+if [ $commands -lt 10 ] || [ $lines -lt 10 ]; then fault "only $commands commands and $lines lines were found"; fi
 echo "$commands commands, $lines lines"
 [ $faults -eq 0 ]
