@@ -155,6 +155,67 @@ TEST_F(WeightsFile, WithADamagedPickleIsRefused) {
   EXPECT_NE(error_of(zip("\x80\x02I1\n.")).find("instruction"), std::string::npos);
 }
 
+/// `bytes` behind what makes and remembers an empty list as 0 and an empty text as 1.
+std::string hostile(const std::string& bytes) { return Pickle().raw("]q").raw(std::string(1, '\0')).raw(bytes).end(); }
+
+TEST_F(WeightsFile, WhosePickleDoublesANameIsRefused) {
+  std::string bytes = "X\x04";
+  bytes += std::string(3, '\0') + "name" + "q\x01";
+  for (int i = 0; i < 40; ++i) bytes += "h\x01h\x01\x93q\x01";
+  EXPECT_NE(error_of(zip(hostile(bytes))).find("characters"), std::string::npos);
+}
+
+TEST_F(WeightsFile, WhosePickleCopiesAListAgainAndAgainIsRefused) {
+  std::string bytes = "(";
+  for (int i = 0; i < 20000; ++i) bytes += "NN\x86";
+  bytes += "e";
+  for (int i = 0; i < 20000; ++i) bytes += std::string("ccollections\nOrderedDict\nh") + '\0' + "\x85R";
+  EXPECT_NE(error_of(zip(hostile(bytes))).find("grows beyond"), std::string::npos);
+}
+
+TEST_F(WeightsFile, WhosePickleNestsAMillionListsIsRefusedWithoutOverflowingTheStack) {
+  const std::string open(1'000'000, ']'), close(1'000'000, 'a');
+  EXPECT_NE(error_of(zip(hostile(open + close))).find("holds no state dict"), std::string::npos);
+}
+
+TEST_F(WeightsFile, WhoseModulesShareModulesWithoutEndIsRefused) {
+  std::string bytes = "c__torch__\nM\n)\x81q\x01";
+  for (int i = 0; i < 60; ++i)
+    bytes +=
+        "c__torch__\nM\n)\x81}(U\x01"
+        "ah\x01U\x01"
+        "bh\x01ubq\x01";
+  EXPECT_NE(error_of(zip(hostile(bytes))).find("million"), std::string::npos);
+}
+
+TEST_F(WeightsFile, WithATensorThatRepeatsOneNumberWithoutEndIsRefused) {
+  Pickle pickle;
+  pickle.raw("}").text("w").global("torch._utils", "_rebuild_tensor_v2").raw("((").text("storage");
+  pickle.global("torch", "FloatStorage").text("0").text("cpu").integer(6).raw("tQ").integer(0);
+  pickle.raw("(J").raw(std::string("\0\0\0\x40", 4)).raw("J").raw(std::string("\0\x10\0\0", 4)).raw("t");
+  pickle.tuple({0, 0}).raw("\x89").global("collections", "OrderedDict").raw(")RtRs");
+  EXPECT_NE(error_of(zip(pickle.end())).find("repeat their bytes"), std::string::npos);
+}
+
+TEST_F(WeightsFile, WhoseRecordsUnpackBeyondItsSizeIsRefused) {
+  const fs::path file = folder_ / "weights.pt";
+  {
+    caffe2::serialize::PyTorchStreamWriter writer(file.string());
+    const std::string zeros(100 << 20, '\0');
+    writer.writeRecord("data.pkl", "\x80\x02}.", 4);
+    writer.writeRecord("data/0", zeros.data(), zeros.size(), /*compress=*/true);
+    writer.writeEndOfFile();
+  }
+  ASSERT_LT(fs::file_size(file), 1 << 20);
+  EXPECT_NE(error_of(file).find("unpack to more than"), std::string::npos);
+}
+
+TEST_F(WeightsFile, OfSafetensorsWhoseTensorsShareBytesIsRefused) {
+  const std::string entry = R"({"dtype":"F32","shape":[6],"data_offsets":[0,24]})";
+  const auto file = write("w.safetensors", safetensors("{\"a\":" + entry + ",\"b\":" + entry + "}", 24));
+  EXPECT_NE(error_of(file).find("shares bytes"), std::string::npos);
+}
+
 TEST_F(WeightsFile, ThatIsATruncatedZipIsRefused) {
   Pickle pickle;
   pickle.raw("}").text("w").tensor("FloatStorage", "0", 0, {6}, {1}).raw("s");

@@ -46,15 +46,35 @@ at::ScalarType dtype_of_storage(const std::string& name) {
   return found->second;
 }
 
+// A state dict has some hundred bytes for a tensor.
+constexpr size_t longest_pickle = 16 << 20;
+constexpr size_t longest_name = 1000;
+
+/// Keeps every value until the end and takes them apart one by one: values that hold each other would never go, and in
+/// a long chain of them each would destroy the next, until the stack overflows.
+struct Arena {
+  std::vector<PickledRef> values;
+  ~Arena() {
+    for (const PickledRef& value : values) {
+      value->items.clear();
+      value->members.clear();
+    }
+  }
+};
+
 /// One pass over the instructions of the protocols 2 to 5 that torch.save uses.
 class Reader {
  public:
-  Reader(std::string_view bytes, const MakeTensor& make_tensor) : bytes_(bytes), make_tensor_(make_tensor) {}
+  Reader(std::string_view bytes, const MakeTensor& make_tensor) : bytes_(bytes), make_tensor_(make_tensor) {
+    if (bytes.size() > longest_pickle)
+      throw std::runtime_error("its pickle has " + std::to_string(bytes.size()) +
+                               " bytes beside the tensors, more than weights need");
+  }
 
   PickledRef read() {
     for (;;) {
       const uint8_t code = take<uint8_t>();
-      if (code == '.') return pop();
+      if (code == '.') return PickledRef(arena_, pop().get());  // lives as long as all that it holds
       if (!push_constant(code) && !build_container(code) && !use_memo(code) && !make_object(code))
         throw std::runtime_error("its pickle uses instruction " + std::to_string(code) + ", which no state dict needs");
     }
@@ -120,12 +140,12 @@ class Reader {
     switch (code) {
       case 'c': {
         const std::string module = line();
-        push(make_text(module + "." + line(), Kind::global));
+        push(make_text(name_of(module, line()), Kind::global));
         return true;
       }
       case 0x93: {
         const auto names = pop_many(2);
-        push(make_text(names[0]->text + "." + names[1]->text, Kind::global));
+        push(make_text(name_of(names[0]->text, names[1]->text), Kind::global));
         return true;
       }
       case 'Q': push(storage(pop())); return true;
@@ -138,7 +158,9 @@ class Reader {
       case 'b': {
         const PickledRef state = pop();
         // An OrderedDict's own attributes (torch's _metadata) are no entries of it.
-        if (top()->kind == Kind::object && state->kind == Kind::dict) top()->members = state->members;
+        if (top()->kind != Kind::object || state->kind != Kind::dict) return true;
+        spend(state->members.size());
+        top()->members = state->members;
         return true;
       }
       default: return false;
@@ -152,12 +174,28 @@ class Reader {
     if (callee.text == "torch._utils._rebuild_tensor_v2" || callee.text == "torch._utils._rebuild_tensor")
       return tensor(given);
     if (callee.text == "torch._utils._rebuild_parameter" && !given.empty()) return given[0];
+    spend(callee.text.size() / 16);  // an object's class, named once, may have more letters than the object has bytes
     return make_text(callee.text, Kind::object);
   }
 
-  static PickledRef ordered_dict(const std::vector<PickledRef>& arguments) {
+  /// Joined names, remembered and joined again, would double each time.
+  static std::string name_of(const std::string& module, const std::string& name) {
+    if (module.size() + name.size() > longest_name)
+      damaged("a name of " + std::to_string(module.size() + name.size()) + " characters");
+    return module + "." + name;
+  }
+
+  /// Counts what is copied from remembered values. Weights need less than their pickle has bytes; a hostile pickle
+  /// would copy one long list again and again.
+  void spend(size_t count) {
+    spent_ += count;
+    if (spent_ > bytes_.size() + 4096) damaged("it grows beyond what its size allows");
+  }
+
+  PickledRef ordered_dict(const std::vector<PickledRef>& arguments) {
     auto dict = make(Kind::dict);
     if (arguments.empty()) return dict;
+    spend(arguments[0]->items.size());
     for (const PickledRef& pair : arguments[0]->items) {
       if (pair->items.size() != 2) damaged("an OrderedDict's entry is no pair");
       dict->members.emplace_back(pair->items[0], pair->items[1]);
@@ -167,7 +205,8 @@ class Reader {
 
   /// ("storage", class, record, device, number of elements)
   static PickledRef storage(const PickledRef& id) {
-    if (id->kind != Kind::sequence || id->items.size() < 3 || id->items[0]->text != "storage")
+    if (id->kind != Kind::sequence || id->items.size() < 3 || id->items[0]->text != "storage" ||
+        id->items[2]->text.size() > longest_name)
       damaged("a persistent id that is no storage");
     auto value = make_text(id->items[2]->text, Kind::storage);
     value->dtype = dtype_of_storage(id->items[1]->text);
@@ -175,10 +214,11 @@ class Reader {
   }
 
   /// (storage, offset, sizes, strides, ...)
-  PickledRef tensor(const std::vector<PickledRef>& given) const {
+  PickledRef tensor(const std::vector<PickledRef>& given) {
     if (given.size() < 4 || given[0]->kind != Kind::storage || given[1]->kind != Kind::integer)
       damaged("a tensor's arguments");
-    const auto integers = [](const Pickled& list) {
+    const auto integers = [&](const Pickled& list) {
+      if (list.items.size() > 64) damaged("a tensor of " + std::to_string(list.items.size()) + " dimensions");
       std::vector<int64_t> values;
       for (const PickledRef& item : list.items) {
         if (item->kind != Kind::integer) damaged("a tensor's shape");
@@ -245,7 +285,10 @@ class Reader {
     return value;
   }
 
-  void push(PickledRef value) { stack_.push_back(std::move(value)); }
+  void push(PickledRef value) {
+    arena_->values.push_back(value);
+    stack_.push_back(std::move(value));
+  }
 
   const PickledRef& top() const {
     if (stack_.empty()) damaged("its stack is empty");
@@ -275,12 +318,13 @@ class Reader {
   void recall(uint32_t key) {
     const auto found = memo_.find(key);
     if (found == memo_.end()) damaged("it recalls what it never stored");
-    push(found->second);
+    stack_.push_back(found->second);
   }
 
   std::string_view bytes_;
   const MakeTensor& make_tensor_;
-  size_t at_ = 0;
+  size_t at_ = 0, spent_ = 0;
+  const std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
   std::vector<PickledRef> stack_;
   std::vector<size_t> marks_;
   std::unordered_map<uint32_t, PickledRef> memo_;

@@ -25,6 +25,9 @@ using detail::PickledRef;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+// What a file may unfold to: several times its size, and some more for the small ones.
+uint64_t memory_limit(const fs::path& file) { return 4 * fs::file_size(file) + (64 << 20); }
+
 /// Elements of a shape; -1 when a size is negative or the product does not fit.
 int64_t count_elements(const std::vector<int64_t>& sizes) {
   int64_t count = 1;
@@ -68,18 +71,26 @@ StateDict read_safetensors(const fs::path& file) {
   const uint64_t size = fs::file_size(file);
   uint64_t header_size = 0;
   stream.read(reinterpret_cast<char*>(&header_size), sizeof header_size);
-  if (size < sizeof header_size || header_size > size - sizeof header_size)
+  constexpr uint64_t longest_header = 100'000'000;  // the bound of the format's own readers
+  if (size < sizeof header_size || header_size > size - sizeof header_size || header_size > longest_header)
     fail(file,
          "is no safetensors file, or truncated: its header would be " + std::to_string(header_size) + " bytes long");
   std::string header(header_size, '\0');
   stream.read(header.data(), static_cast<std::streamsize>(header_size));
   const uint64_t data_begin = sizeof header_size + header_size;
   StateDict weights;
+  uint64_t left = size - data_begin;
   try {
     const nlohmann::json entries = nlohmann::json::parse(header);
-    for (const auto& [name, entry] : entries.items())
-      if (name != "__metadata__")
-        weights[name] = read_safetensor(stream, file, name, entry, data_begin, size - data_begin);
+    for (const auto& [name, entry] : entries.items()) {
+      if (name == "__metadata__") continue;
+      const auto range = entry.at("data_offsets").get<std::array<uint64_t, 2>>();
+      const uint64_t bytes = range[1] - std::min(range[0], range[1]);
+      if (range[1] <= size - data_begin && bytes > left)
+        fail(file, "tensor \"" + name + "\": shares bytes with another one; the file is damaged");
+      left -= bytes;
+      weights[name] = read_safetensor(stream, file, name, entry, data_begin, size - data_begin);
+    }
   } catch (const nlohmann::json::exception& error) {
     fail(file, std::string("its safetensors header is damaged: ") + error.what());
   }
@@ -88,10 +99,70 @@ StateDict read_safetensors(const fs::path& file) {
 
 // ---- PyTorch's zip format ----
 
+template <class T>
+T number_at(std::string_view bytes, size_t at) {
+  T value = 0;
+  if (at <= bytes.size() && sizeof(T) <= bytes.size() - at) std::memcpy(&value, bytes.data() + at, sizeof(T));
+  return value;
+}
+
+/// The bytes [from, from + length) of a file, or as many of them as there are.
+std::string part_of(std::ifstream& stream, uint64_t from, uint64_t length) {
+  std::string bytes(length, '\0');
+  stream.clear();
+  stream.seekg(static_cast<std::streamoff>(from));
+  stream.read(bytes.data(), static_cast<std::streamsize>(length));
+  bytes.resize(static_cast<size_t>(stream.gcount()));
+  return bytes;
+}
+
+/// The directory of a zip archive ("" where it is not found, of which LibTorch tells).
+std::string zip_directory(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  const uint64_t size = fs::file_size(file);
+  const uint64_t tail_begin = size - std::min<uint64_t>(size, 22 + 20 + UINT16_MAX);
+  const std::string tail = part_of(stream, tail_begin, size - tail_begin);
+  const size_t end = tail.rfind("PK\5\6");
+  if (end == std::string::npos) return {};
+  uint64_t begin = number_at<uint32_t>(tail, end + 16), length = number_at<uint32_t>(tail, end + 12);
+  if (end >= 20 && tail.compare(end - 20, 4, "PK\6\7") == 0) {
+    const std::string wide = part_of(stream, number_at<uint64_t>(tail, end - 20 + 8), 56);
+    if (wide.starts_with("PK\6\6")) begin = number_at<uint64_t>(wide, 48), length = number_at<uint64_t>(wide, 40);
+  }
+  if (begin > size || length > size - begin) return {};
+  return part_of(stream, begin, length);
+}
+
+/// The size of a record when unpacked: in its own field, or with zip64 the first number of the extra field 1.
+uint64_t unpacked_size(std::string_view entry, size_t name_length, size_t extra_length) {
+  const uint32_t narrow = number_at<uint32_t>(entry, 24);
+  if (narrow != UINT32_MAX) return narrow;
+  const std::string_view extra = entry.substr(std::min(entry.size(), 46 + name_length)).substr(0, extra_length);
+  for (size_t at = 0; at + 4 <= extra.size(); at += 4 + number_at<uint16_t>(extra, at + 2))
+    if (number_at<uint16_t>(extra, at) == 1) return number_at<uint64_t>(extra, at + 4);
+  return narrow;
+}
+
+/// LibTorch takes the memory that the archive's directory names before it unpacks: records of zeros shrink to a
+/// thousandth, and many entries may name the same bytes.
+void check_unpacked_size(const fs::path& file) {
+  const std::string directory = zip_directory(file);
+  const uint64_t limit = memory_limit(file);
+  uint64_t total = 0;
+  for (std::string_view rest = directory; rest.starts_with("PK\1\2") && rest.size() >= 46;) {
+    const size_t name = number_at<uint16_t>(rest, 28), extra = number_at<uint16_t>(rest, 30);
+    if (__builtin_add_overflow(total, unpacked_size(rest, name, extra), &total) || total > limit)
+      fail(file, "its records unpack to more than " + std::to_string(limit) +
+                     " bytes, four times the file and 64 MiB; torch.save does not compress weights: is it damaged?");
+    rest.remove_prefix(std::min(rest.size(), 46 + name + extra + number_at<uint16_t>(rest, 32)));
+  }
+}
+
 /// Tensors over the records of one archive; those that share a storage share it here too.
 class ArchiveTensors {
  public:
-  explicit ArchiveTensors(caffe2::serialize::PyTorchStreamReader& archive) : archive_(archive) {}
+  /// @param limit  bytes that tensors may take which are not a stretch of their record
+  ArchiveTensors(caffe2::serialize::PyTorchStreamReader& archive, uint64_t limit) : archive_(archive), left_(limit) {}
 
   at::Tensor make(const std::string& key, at::ScalarType dtype, int64_t offset, const std::vector<int64_t>& sizes,
                   const std::vector<int64_t>& strides) {
@@ -108,10 +179,19 @@ class ArchiveTensors {
     const at::Tensor tensor = at::empty({0}, at::TensorOptions(dtype));
     if (count_elements(sizes) == 0) return at::empty(sizes, at::TensorOptions(dtype));
     if (offset < 0 || last >= available) throw std::runtime_error("a tensor reaches beyond its record data/" + key);
-    return tensor.set_(storage, offset, sizes, strides).contiguous();
+    tensor.set_(storage, offset, sizes, strides);
+    if (!tensor.is_contiguous()) spend(static_cast<uint64_t>(count_elements(sizes)), at::elementSize(dtype));
+    return tensor.contiguous();
   }
 
  private:
+  /// A stride of 0 makes a tensor of any size out of one number.
+  void spend(uint64_t count, uint64_t element) {
+    if (count > left_ / element)
+      throw std::runtime_error("its tensors repeat their bytes beyond four times the file and 64 MiB");
+    left_ -= count * element;
+  }
+
   at::Storage& storage_of(const std::string& key) {
     const auto found = storages_.find(key);
     if (found != storages_.end()) return found->second;
@@ -121,18 +201,24 @@ class ArchiveTensors {
   }
 
   caffe2::serialize::PyTorchStreamReader& archive_;
+  uint64_t left_;
   std::map<std::string, at::Storage> storages_;
 };
 
 /// The entries of a state dict, or the parameters and buffers of a TorchScript module and the modules inside it.
-void collect(const fs::path& file, const Pickled& value, const std::string& prefix, int depth, StateDict& weights) {
+/// @param left  entries that may still come: modules that share modules that share modules have no end
+void collect(const fs::path& file, const Pickled& value, const std::string& prefix, int depth, int64_t& left,
+             StateDict& weights) {
   if (depth > 100) fail(file, "its modules are nested more than 100 deep");
   for (const auto& [key, entry] : value.members) {
+    if (--left < 0) fail(file, "its modules hold more than a million entries");
+    if (prefix.size() + key->text.size() > 1000)
+      fail(file, "a name of " + std::to_string(prefix.size() + key->text.size()) + " characters");
     const std::string name = prefix + key->text;
     if (entry->kind == Pickled::Kind::tensor)
       weights[name] = entry->tensor;
     else if (entry->kind == Pickled::Kind::object && value.kind == Pickled::Kind::object)
-      collect(file, *entry, name + ".", depth + 1, weights);
+      collect(file, *entry, name + ".", depth + 1, left, weights);
     else if (value.kind != Pickled::Kind::object)  // a module has attributes beside its tensors, a state dict has not
       fail(file,
            "\"" + name + "\" is no tensor; expected a state dict, as torch.save(model.state_dict(), file) writes it");
@@ -146,6 +232,7 @@ const Pickled& state_dict_in(const Pickled& root) {
 }
 
 StateDict read_torch_zip(const fs::path& file) {
+  check_unpacked_size(file);
   try {
     caffe2::serialize::PyTorchStreamReader archive(file.string());
     if (!archive.hasRecord("data.pkl")) fail(file, "is a zip archive without data.pkl: not a file of torch.save");
@@ -154,7 +241,7 @@ StateDict read_torch_zip(const fs::path& file) {
       if (std::string_view(static_cast<const char*>(order.get()), size) != "little")
         fail(file, "was written on a big-endian machine, which is not supported");
     }
-    ArchiveTensors tensors(archive);
+    ArchiveTensors tensors(archive, memory_limit(file));
     const auto [data, size] = archive.getRecord("data.pkl");
     const PickledRef root =
         detail::read_pickle({static_cast<const char*>(data.get()), size},
@@ -167,7 +254,8 @@ StateDict read_torch_zip(const fs::path& file) {
       fail(file, "holds an object of class " + root->text +
                      ", not a state dict; write one with torch.save(model.state_dict(), file)");
     StateDict weights;
-    collect(file, state_dict_in(*root), "", 0, weights);
+    int64_t left = 1'000'000;
+    collect(file, state_dict_in(*root), "", 0, left, weights);
     return weights;
   } catch (const InputError&) {
     throw;
