@@ -2,7 +2,7 @@
 #
 # What the program needs to run is computed from its libraries (dpkg-shlibdeps). Plugins are built with a compiler and
 # CMake and tested with GoogleTest, so these are recommended, which apt installs unless told otherwise; LibTorch's
-# headers, half a gigabyte that only model-plane plugins need, are suggested.
+# headers, a hundred megabytes that only model-plane plugins need, are suggested.
 set(ORBWEAVER_PACKAGE_CONTACT "The Orbweaver authors <noreply@orbweaver.invalid>" CACHE STRING
   "Maintainer of the Debian package: NAME <ADDRESS>")
 
