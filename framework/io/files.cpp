@@ -106,7 +106,8 @@ void write_atomically(const fs::path& path, const std::function<void(int)>& writ
   };
   {
     const Descriptor descriptor(opened);
-    if (descriptor.get() < 0) fail(std::strerror(errno));
+    // Where the folder could not be made, why it is missing counts, not that it is.
+    if (descriptor.get() < 0) fail(errno == ENOENT && error ? error.message() : std::strerror(errno));
     try {
       write(descriptor.get());
     } catch (const std::exception& cause) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "framework/io/files.h"
 #include "orbweaver/error.h"
@@ -42,7 +43,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    if (stack_.back().value.find(key))
+    if (is_known(stack_.back(), key))
       throw InputError(fmt::format("{}: \"{}\" is given twice in one object", source_, key));
     stack_.back().key = std::move(key);
     return true;
@@ -56,8 +57,18 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
  private:
   struct Open {
     Value value;
-    std::string key;  // of the member being read
+    std::string key;                       // of the member being read
+    std::unordered_set<std::string> keys;  // of a large object
   };
+
+  /// Looking through all members for each new one would take hours in an object of a million.
+  static bool is_known(Open& object, const std::string& key) {
+    const Value::Object& members = object.value.as_object();
+    if (members.size() < 32) return object.value.find(key) != nullptr;
+    if (object.keys.empty())
+      for (const auto& [name, member] : members) object.keys.insert(name);
+    return !object.keys.insert(key).second;
+  }
 
   bool add(Value value) {
     if (stack_.empty()) {
@@ -71,7 +82,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   }
   bool open(Value value) {
     if (stack_.size() > 200) throw InputError(fmt::format("{}: nested deeper than 200 levels", source_));
-    stack_.push_back({std::move(value), {}});
+    stack_.push_back({std::move(value), {}, {}});
     return true;
   }
   bool close() {

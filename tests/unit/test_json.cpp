@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <filesystem>
+
+#include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "orbweaver/error.h"
 
@@ -38,12 +42,36 @@ TEST(Json, ADuplicateKeyIsRefused) {
   EXPECT_EQ(fault_of(R"({"a": 1, "a": 2})"), "f.json: \"a\" is given twice in one object");
 }
 
+TEST(Json, ADuplicateKeyIsFoundAmongManyInATimeThatGrowsWithTheirNumber) {
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) text += "\"key " + std::to_string(i) + "\": 1, ";
+  const std::clock_t start = std::clock();
+  EXPECT_EQ(parse_json(text + "\"last\": 1}", "t").as_object().size(), 100'001u);
+  for (const char* key : {"key 0", "key 31", "key 32", "key 99999"})
+    EXPECT_EQ(fault_of(text + "\"" + key + "\": 1}"),
+              std::string("f.json: \"") + key + "\" is given twice in one object");
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20);  // processor time; minutes otherwise
+}
+
 TEST(Json, DeepNestingIsRefusedInsteadOfOverflowingTheStack) {
   EXPECT_NE(fault_of(std::string(100000, '[')).find("nested deeper"), std::string::npos);
 }
 
 TEST(Json, AnIntegerBeyond64BitsIsRefused) {
   EXPECT_NE(fault_of("18446744073709551615").find("does not fit"), std::string::npos);
+}
+
+TEST(WriteAtomically, SaysWhyItsFolderCannotBeMade) {
+  // Nobody makes folders there, root included.
+  if (!std::filesystem::is_directory("/sys")) GTEST_SKIP() << "needs /sys";
+  try {
+    write_atomically("/sys/orbweaver/file", "text");
+    FAIL() << "it was written";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_EQ(text.find("/sys/orbweaver/file: cannot be written: "), 0u) << text;
+    EXPECT_EQ(text.find("No such file"), std::string::npos) << text;
+  }
 }
 
 }  // namespace
