@@ -22,17 +22,6 @@ void forget_origins(std::map<std::string, std::string>& origins, const std::stri
     it = origins.erase(it);
 }
 
-/// Notes every value of a fresh subtree as written by `origin`.
-void note_origins(std::map<std::string, std::string>& origins, const Value& value, const std::string& pointer,
-                  const std::string& origin) {
-  origins[pointer] = origin;
-  if (value.is_object())
-    for (const auto& [key, member] : value.as_object()) note_origins(origins, member, pointer + "/" + key, origin);
-  if (value.is_list())
-    for (size_t i = 0; i < value.as_list().size(); ++i)
-      note_origins(origins, value.as_list()[i], fmt::format("{}/{}", pointer, i), origin);
-}
-
 bool names_another_component(const Value& below, const Value& above) {
   const Value* old_use = below.find("use");
   const Value* new_use = above.find("use");
@@ -45,9 +34,13 @@ void merge(ConfigSource& target, Value& below, const Value& above, const std::st
   const auto take = [&](Value& place, const Value& value, const std::string& where) {
     forget_origins(target.origins, where);
     place = value;
+    // Of what is inside only where it differs: a pointer for every value of a list below a long key would outgrow the
+    // file by far.
+    target.origins[where] = source.origin(where);
     const std::string inside = where + "/";
-    for (const auto& [known, origin] : source.origins)
-      if (known == where || known.compare(0, inside.size(), inside) == 0) target.origins[known] = origin;
+    for (auto it = source.origins.lower_bound(inside);
+         it != source.origins.end() && it->first.compare(0, inside.size(), inside) == 0; ++it)
+      target.origins[it->first] = it->second;
   };
   if (!below.is_object() || !above.is_object() || names_another_component(below, above))
     return take(below, above, pointer);
@@ -69,8 +62,23 @@ void merge(ConfigSource& target, Value& below, const Value& above, const std::st
   }
 }
 
-ConfigSource read_file_chain(const fs::path& file, std::vector<fs::path> chain) {
-  const fs::path identity = fs::weakly_canonical(file);
+/// Whether there is such a file. None is where the system cannot look: a name that is too long, a closed folder.
+bool is_there(const fs::path& file) {
+  std::error_code error;
+  return fs::exists(file, error);
+}
+
+// Bases that extend further ones several times each are read as often: few files can ask for millions of reads.
+constexpr int most_reads = 1000;
+
+/// @param reads  of files so far
+ConfigSource read_file_chain(const fs::path& file, std::vector<fs::path> chain, int& reads) {
+  if (++reads > most_reads)
+    throw InputError(fmt::format("{}: /extends: more than {} files are read for one config; name each base once",
+                                 file.string(), most_reads));
+  std::error_code error;
+  const fs::path canonical = fs::weakly_canonical(file, error);
+  const fs::path identity = error ? file : canonical;
   if (std::find(chain.begin(), chain.end(), identity) != chain.end())
     throw InputError(fmt::format("{}: /extends: extends itself, by way of {}", file.string(), chain.back().string()));
   chain.push_back(identity);
@@ -96,15 +104,15 @@ ConfigSource read_file_chain(const fs::path& file, std::vector<fs::path> chain) 
   }
   own.value.erase("extends");
   own.value.erase("$schema");
-  note_origins(own.origins, own.value, "", own.file);
+  own.origins[""] = own.file;
 
   ConfigSource merged;
   merged.file = own.file;
   merged.value = Value::object();
   for (const fs::path& base : bases) {
-    if (!fs::exists(base))
+    if (!is_there(base))
       throw InputError(fmt::format("{}: /extends: {} does not exist", file.string(), base.lexically_normal().string()));
-    const ConfigSource below = read_file_chain(base.lexically_normal(), chain);
+    const ConfigSource below = read_file_chain(base.lexically_normal(), chain, reads);
     merge(merged, merged.value, below.value, "", below);
   }
   merge(merged, merged.value, own.value, "", own);
@@ -172,15 +180,9 @@ void apply_override(ConfigSource& source, const std::string& text, const std::st
     value = std::move(object);
   }
   ConfigSource above;
-  note_origins(above.origins, value, pointer, origin);
+  above.origins[pointer] = origin;
   if (place->is_null()) *place = Value::object();
-  const bool replaces_use = value.is_object() && names_another_component(*place, value);
   merge(source, *place, value, pointer, above);
-  // The object itself still belongs to its file; only the members given here are the override's.
-  if (!replaces_use && !rest.empty()) {
-    const std::string owner = source.file;
-    if (source.origins[pointer] == origin) source.origins[pointer] = owner;
-  }
 }
 
 }  // namespace
@@ -195,16 +197,19 @@ const std::string& ConfigSource::origin(std::string pointer) const {
 }
 
 ConfigSource read_config(const fs::path& file, const std::vector<std::string>& overrides) {
-  if (fs::is_directory(file) && fs::exists(file / "config.json")) return read_config(file / "config.json", overrides);
-  if (!fs::exists(file))
+  std::error_code error;
+  const bool is_folder = fs::is_directory(file, error);
+  if (is_folder && is_there(file / "config.json")) return read_config(file / "config.json", overrides);
+  if (!is_there(file))
     throw InputError(fmt::format("{}: does not exist; expected a config (JSON) or a run folder", file.string()));
-  if (fs::exists(file / "sweep.json"))
+  if (is_there(file / "sweep.json"))
     throw InputError(
         fmt::format("{}: is a sweep's folder; its run folders are in {}", file.string(), (file / "runs").string()));
-  if (fs::is_directory(file))
+  if (is_folder)
     throw InputError(
         fmt::format("{}: is a folder without config.json; expected a config (JSON) or a run folder", file.string()));
-  ConfigSource source = read_file_chain(file, {});
+  int reads = 0;
+  ConfigSource source = read_file_chain(file, {}, reads);
   apply_overrides(source, overrides, command_line);
   return source;
 }

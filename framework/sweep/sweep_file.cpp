@@ -66,6 +66,9 @@ namespace {
 
 constexpr const char* settings_origin = "--set-sweep";
 
+// A grid of a few lines can ask for more than any memory holds.
+constexpr size_t most_variants = 10000;
+
 /// Part of a file's name on every system, and of a job's name on a cluster.
 bool is_plain_name(const std::string& text) {
   constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+=-";
@@ -136,7 +139,8 @@ class Reader {
     const fs::path folder = origin == settings_origin ? fs::current_path() : fs::absolute(origin).parent_path();
     path = (folder / path).lexically_normal();  // an absolute path stays what it is
     value = Value(path.string());
-    if (!fs::exists(path)) add(pointer, fmt::format("{} does not exist; expected a config", path.string()));
+    std::error_code error;  // a name that is too long, a folder that may not be entered
+    if (!fs::exists(path, error)) add(pointer, fmt::format("{} does not exist; expected a config", path.string()));
   }
   void resolve_paths() {
     if (Value* base = source_.value.find("base")) resolve_path(sweep_.params.base, *base, "/base");
@@ -216,6 +220,12 @@ class Reader {
     const bool alone = variants.empty();
     if (alone) variants.emplace_back();
     sweep_.origin = file_of("/overrides");
+    size_t count = variants.size();
+    for (const GridAxisParams& axis : params.grid)
+      count = std::min(count * axis.values.as_list().size(), most_variants + 1);
+    if (count > most_variants)
+      return add(params.grid.empty() ? "/variants" : "/grid",
+                 fmt::format("gives more than {} variants; split the sweep, or take values away", most_variants));
     for (size_t i = 0; i < variants.size(); ++i) {
       const VariantParams& variant = variants[i];
       SweepVariant out{variant.name,      variant.description,     variant.config,
@@ -246,7 +256,7 @@ class Reader {
 
   void check_baseline() {
     const std::string& baseline = sweep_.params.baseline;
-    if (baseline.empty()) return;
+    if (baseline.empty() || sweep_.variants.empty()) return;  // without variants: too many of them, reported already
     std::vector<std::string> names;
     for (const SweepVariant& variant : sweep_.variants) names.push_back(variant.name);
     if (std::find(names.begin(), names.end(), baseline) == names.end())
@@ -261,7 +271,8 @@ class Reader {
 }  // namespace
 
 Sweep read_sweep(const fs::path& file, const std::vector<std::string>& settings) {
-  if (!fs::is_regular_file(file))
+  std::error_code error;
+  if (!fs::is_regular_file(file, error))
     throw InputError(fmt::format("{}: does not exist; expected a sweep file (JSON)", file.string()));
   return Reader(file, settings).read();
 }

@@ -72,6 +72,24 @@ TEST_F(Extends, ACycleAndAMissingFileAreNamed) {
   EXPECT_NE(fault([&] { merged(c); }).find("gone.json does not exist"), std::string::npos);
 }
 
+TEST_F(Extends, BasesThatNameBasesAgainAndAgainAreRefused) {
+  const auto many = [](const std::string& name) {
+    std::string list = "\"" + name + "\"";
+    for (int i = 1; i < 100; ++i) list += ", \"" + name + "\"";
+    return "{\"extends\": [" + list + "]}";
+  };
+  file("c.json", R"({"seed": 3})");
+  EXPECT_EQ(merged(file("b.json", many("c.json"))), R"({"seed":3})");
+  const fs::path a = file("a.json", many("b.json"));
+  EXPECT_NE(fault([&] { merged(a); }).find("/extends: more than 1000 files are read"), std::string::npos);
+}
+
+TEST_F(Extends, APathLongerThanTheSystemTakesDoesNotExist) {
+  const fs::path a = file("a.json", "{\"extends\": \"" + std::string(300, 'n') + "\"}");
+  EXPECT_NE(fault([&] { merged(a); }).find("does not exist"), std::string::npos);
+  EXPECT_NE(fault([&] { merged(folder_.path() / std::string(300, 'n')); }).find("does not exist"), std::string::npos);
+}
+
 TEST_F(Extends, AFolderThatIsNoRunIsCalledSo) {
   EXPECT_NE(fault([&] { merged(folder_.path()); }).find("is a folder without config.json; expected a config"),
             std::string::npos);
@@ -89,6 +107,8 @@ TEST_F(Extends, EachValueRemembersTheFileThatWroteIt) {
   EXPECT_EQ(source.origin("/train/lr"), b.string());
   EXPECT_EQ(source.origin("/train/epochs"), "--set");
   EXPECT_EQ(read_config(b, {}).origin("/train/epochs"), a);
+  EXPECT_EQ(read_config(b, {"dataset={\"root\": \"x\"}", "dataset.name=y"}).origin("/dataset/root"), "--set");
+  EXPECT_EQ(read_config(b, {"train.augment={\"x\": [1]}"}).origin("/train/augment/x/0"), "--set");
 }
 
 class Set : public ConfigTest {};

@@ -113,6 +113,17 @@ TEST_F(SweepFileTest, EverythingWrongIsToldAtOnceWithItsPlaceAndASuggestion) {
   EXPECT_NE(fault(R"({"name": "s", "base": "base.json"})", {"jobs=-1"}).find("--set-sweep: /jobs"), std::string::npos);
 }
 
+TEST_F(SweepFileTest, AGridThatNoMemoryHoldsIsRefused) {
+  file("{}", "base.json");
+  std::string grid;
+  for (int i = 0; i < 12; ++i)
+    grid +=
+        (i ? ", " : "") + ("{\"path\": \"x.a" + std::to_string(i) + "\", \"values\": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}");
+  const std::string text = fault(R"({"name": "s", "base": "base.json", "baseline": "b", "grid": [)" + grid + "]}");
+  EXPECT_NE(text.find("/grid: gives more than 10000 variants"), std::string::npos) << text;
+  EXPECT_EQ(text.find("/baseline"), std::string::npos) << text;
+}
+
 TEST_F(SweepFileTest, MetricsOfAbilitiesAreKnownByTheirForm) {
   file("{}", "base.json");
   const Sweep sweep = read(R"({"name": "s", "base": "base.json", "metrics": ["relation.group", "count.text", "mR"]})");

@@ -69,6 +69,9 @@ TEST(ClipTokenizer, UsesAsManyMergesAsTheModelHasIdsFor) {
 TEST(ClipTokenizer, RefusesMergesThatDoNotFit) {
   EXPECT_EQ(error_of([] { ClipTokenizer(kMerges, 4, "m.txt"); }),
             "m.txt: holds 3 merges, but the model's 518 token ids need 4");
+  // A damaged weights file claims any number; memory is for the merges that are there.
+  EXPECT_NE(error_of([] { ClipTokenizer(kMerges, int64_t{1} << 60, "m.txt"); }).find("holds 3 merges"),
+            std::string::npos);
   EXPECT_NE(error_of([] { ClipTokenizer("l o\nab c\n", 2, "m.txt"); }).find("m.txt: merge 2 is \"ab c\""),
             std::string::npos);
   EXPECT_NE(error_of([] { ClipTokenizer("", -2, "m.txt"); }).find("512 token ids"), std::string::npos);
@@ -123,6 +126,7 @@ TEST(MergesFile, IsRefusedWhereItIsNone) {
             std::string::npos);
   EXPECT_NE(error_of([&] { orbweaver_clip::read_merges(folder.path()); }).find("cannot be read"), std::string::npos);
   EXPECT_NE(error("").find("no merges"), std::string::npos);
+  EXPECT_NE(error(std::string(9 << 20, 'a')).find("holds more than 8 MiB"), std::string::npos);
   EXPECT_NE(error(R"({"model": {"merges": []}})").find("word ending"), std::string::npos);
   EXPECT_NE(error(R"({"model": )").find("is no tokenizer.json"), std::string::npos);
   EXPECT_NE(error(R"({"model": {"end_of_word_suffix": "</w>", "vocab": {}, "merges": []}})").find("id 513"),

@@ -18,6 +18,9 @@ namespace fs = std::filesystem;
   throw orbweaver::InputError(file.string() + ": " + what);
 }
 
+// CLIP's merges have 3 MiB. A packed file can hold a thousand times its size.
+constexpr size_t most_unpacked = size_t{8} << 20;
+
 /// The content of a file, unpacked where it is gzip.
 std::string read_packed(const fs::path& file) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> stream(fs::is_directory(file) ? nullptr : gzopen(file.c_str(), "rb"),
@@ -29,7 +32,12 @@ std::string read_packed(const fs::path& file) {
   std::string content;
   char block[1 << 16];
   int size = 0;
-  while ((size = gzread(stream.get(), block, sizeof block)) > 0) content.append(block, static_cast<size_t>(size));
+  while ((size = gzread(stream.get(), block, sizeof block)) > 0) {
+    content.append(block, static_cast<size_t>(size));
+    if (content.size() > most_unpacked)
+      fail(file, "holds more than " + std::to_string(most_unpacked >> 20) +
+                     " MiB (unpacked, if it is packed), and CLIP's merges hold 3; it is another file, or damaged");
+  }
   int code = Z_OK;
   const char* reason = gzerror(stream.get(), &code);
   if (size < 0 || (code != Z_OK && code != Z_STREAM_END)) fail(file, std::string("is damaged or truncated: ") + reason);

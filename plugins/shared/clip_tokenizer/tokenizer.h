@@ -34,7 +34,8 @@ class ClipTokenizer {
       throw orbweaver::InputError(source + ": a model with " + std::to_string(count + 514) +
                                   " token ids has no room for the 512 of single bytes and the two of start and end");
     std::unordered_map<std::string, int32_t> ids = byte_symbols();
-    merged_.reserve(static_cast<size_t>(count));
+    // The count is a claim of the weights' file; a merge takes four bytes, "a b" and its line's end.
+    merged_.reserve(std::min(static_cast<size_t>(count), merges.size() / 4 + 1));
     size_t at = 0;
     for (int32_t rank = 0; rank < count; ++rank) {
       if (at >= merges.size())
