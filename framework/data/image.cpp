@@ -14,9 +14,11 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <optional>
 #include <span>
 #include <string_view>
 
+#include "framework/data/image_size.h"
 #include "framework/io/files.h"
 #include "orbweaver/error.h"
 
@@ -68,6 +70,24 @@ std::string fault_of_bytes(std::string_view bytes) {
   if (bytes.starts_with("\x89PNG") && !png_is_complete(bytes)) return "ends early (truncated PNG)";
   if (bytes.starts_with("version https://git-lfs"))
     return "is a Git LFS pointer, not the image; fetch it with \"git lfs pull\"";
+  // What has no known beginning is shown to no decoder: OpenCV has some for formats that no dataset is written in.
+  const std::optional<uint64_t> pixels = declared_pixels(bytes);
+  if (!pixels) return "does not decode as an image (jpg, png, tif)";
+  if (!plausible_pixels(*pixels, bytes.size()))
+    return fmt::format(
+        "says that it has {} pixels, too many for its {} bytes; it is damaged, or made to fill the memory", *pixels,
+        bytes.size());
+  return "";
+}
+
+/// Why a file is not even read: whoever waits for a pipe's writer, or reads a device to its end, waits for ever.
+std::string fault_of_kind(const fs::path& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_directory(status) && !fs::is_regular_file(status))
+    return "is a pipe or a device, expected a file";
+  const auto size = fs::is_regular_file(status) ? fs::file_size(file, error) : 0;
+  if (!error && size > INT32_MAX) return fmt::format("has {} bytes, more than the 2 GiB that decoders take", size);
   return "";
 }
 
@@ -104,6 +124,8 @@ Image to_rgb(const cv::Mat& decoded, std::string& fault) {
 /// Sets `fault` instead of throwing, but for files that cannot be read at all.
 Image decode(const fs::path& file, std::string& fault) {
   silence_opencv_log();
+  fault = fault_of_kind(file);
+  if (!fault.empty()) return {};
   const std::string bytes = read_file(file);
   fault = fault_of_bytes(bytes);
   if (!fault.empty()) return {};

@@ -18,7 +18,8 @@ struct Image {
   ImageView view() const { return {pixels.data(), width, height, width * 3}; }
 };
 
-/// Decodes jpg, png, tif, bmp and whatever else OpenCV reads.
+/// Decodes jpg, png, tif, bmp, webp, jp2 and pnm; what begins like none of these is not shown to OpenCV's decoders. Nor
+/// is a file whose header declares more pixels than its bytes can be a picture of (image_size.h).
 ///
 /// Grey becomes three equal channels; of more than three channels the first three count as RGB (alpha or near infrared
 /// is dropped). 16-bit values are scaled by 255/65535 over their full range, never stretched to the image's own

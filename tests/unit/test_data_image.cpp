@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "framework/data/image.h"
+#include "framework/data/image_size.h"
 #include "framework/data/random.h"
 #include "framework/io/files.h"
 #include "orbweaver/error.h"
@@ -113,6 +115,33 @@ TEST_F(ImageFileTest, GreyAlphaAndSixteenBitsBecomeEightBitRgb) {
   EXPECT_EQ(pixel(tiff_pixel({25700}, 16)), (std::vector<int>{100, 100, 100}));
   EXPECT_NE(image_fault(save("float.tif", tiff_pixel({0x3f000000}, 32, 3))).find("neither 8-bit nor 16-bit"),
             std::string::npos);
+}
+
+TEST_F(ImageFileTest, TheSizeThatAHeaderDeclaresIsTheOneThatComesOut) {
+  const Image image = noise_image(67, 41, 1);
+  for (const char* name : {"a.png", "a.jpg", "a.tif", "a.bmp", "a.webp", "a.jp2", "a.ppm"}) {
+    const fs::path file = save(name, image);
+    EXPECT_EQ(declared_pixels(read_file(file)), 67u * 41u) << name;
+    EXPECT_EQ(image_fault(file), "") << name;
+  }
+  EXPECT_EQ(declared_pixels("P5 # wide\n#and\n 7\n 3 255\n"), 21u);
+  EXPECT_EQ(declared_pixels("no image"), std::nullopt);
+}
+
+TEST_F(ImageFileTest, AFileThatDeclaresMorePixelsThanItsBytesCanBeAPictureOfIsRefusedUndecoded) {
+  std::string png = read_file(save("a.png", plain_image(8, 8, {1, 2, 3})));
+  png.replace(16, 8, std::string("\0\0\x7f\xff\0\0\x7f\xff", 8));
+  const std::string fault = image_fault(save("b.png", png));
+  EXPECT_EQ(fault.find("says that it has 1073676289 pixels, too many for its "), 0u) << fault;
+  EXPECT_TRUE(plausible_pixels(4096 * 4096, 1));
+  EXPECT_FALSE(plausible_pixels(20'000 * 20'000, 1'000'000));
+  EXPECT_TRUE(plausible_pixels(20'000 * 20'000, 20'000'000));
+}
+
+TEST_F(ImageFileTest, APipeIsRefusedWithoutWaitingForItsWriter) {
+  const fs::path pipe = root_ / "a.jpg";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(image_fault(pipe), "is a pipe or a device, expected a file");
 }
 
 TEST_F(ImageFileTest, TruncationIsFoundAnywhereInAJpeg) {
