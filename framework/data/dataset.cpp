@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -48,11 +49,56 @@ bool leaves_folder(std::string name) {
 
 std::string checked_name(const std::string& name, const std::string& place) {
   if (name.empty()) throw InputError(fmt::format("{}: is blank, expected the file name of an image", place));
+  if (name.find('\0') != std::string::npos)
+    throw InputError(fmt::format("{}: holds a zero character, expected the file name of an image", place));
   if (leaves_folder(name))
     throw InputError(
         fmt::format("{}: \"{}\" leaves the images' folder; names must be relative to it, without \"..\"", place, name));
   return name;
 }
+
+/// Refuses symbolic links that lead out of a dataset's folders: unpacked from an archive of somebody else's, they would
+/// show any file of this machine in results and reports. The folders themselves may be links; who lays a dataset out by
+/// links (git-annex, DVC, caches of downloads) sets ORBWEAVER_OUTSIDE_LINKS=1.
+class LinkGuard {
+ public:
+  explicit LinkGuard(std::initializer_list<fs::path> folders) {
+    const char* allowed = std::getenv("ORBWEAVER_OUTSIDE_LINKS");
+    allowed_ = allowed && std::string_view(allowed) == "1";
+    for (const fs::path& folder : folders)
+      if (!folder.empty()) folders_.push_back(resolved(folder));
+  }
+
+  /// A file that the dataset's lists name, or that lies in its folder under a known name.
+  void check(const fs::path& file) {
+    if (allowed_ || file.empty()) return;
+    const auto [folder, added] = inside_.try_emplace(file.parent_path().string(), true);
+    if (added) folder->second = is_inside(resolved(file.parent_path()));
+    std::error_code error;
+    if (folder->second && !fs::is_symlink(fs::symlink_status(file, error))) return;
+    if (const fs::path target = resolved(file); !is_inside(target))
+      throw InputError(
+          fmt::format("{}: leads to {}, outside the dataset's folder; put the file there, or set "
+                      "ORBWEAVER_OUTSIDE_LINKS=1 if the dataset's links are yours",
+                      file.string(), target.string()));
+  }
+
+ private:
+  static fs::path resolved(const fs::path& path) {
+    std::error_code error;
+    const fs::path real = fs::weakly_canonical(path, error);
+    return error ? fs::absolute(path).lexically_normal() : real;
+  }
+  bool is_inside(const fs::path& path) const {
+    return std::any_of(folders_.begin(), folders_.end(), [&](const fs::path& folder) {
+      return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+    });
+  }
+
+  bool allowed_ = false;
+  std::vector<fs::path> folders_;
+  std::unordered_map<std::string, bool> inside_;  // by folder: few of them hold many files
+};
 
 /// The folders that belong to a dataset, its defaults filled in.
 struct Places {
@@ -264,6 +310,24 @@ void read_karpathy(Dataset& dataset, const DatasetParams& params, const Places& 
       builder.caption(image, sentence_text(sentences[k], fmt::format("{}/sentences/{}", place, k)));
   }
   for (auto& [name, builder] : builders) split_of(dataset, name) = builder.take();
+}
+
+// ---- links
+
+/// What the config names itself may lie anywhere.
+void check_links(const Dataset& dataset, const DatasetParams& params, const Places& places) {
+  LinkGuard guard{params.root, places.images, places.detections};
+  for (const char* name : split_names)
+    for (const char* list : {"caps", "filename"}) guard.check(params.root / fmt::format("{}_{}.txt", name, list));
+  if (params.annotations.empty())
+    for (const fs::path& file : json_files(params.root)) guard.check(file);
+  if (params.triples.empty()) guard.check(places.triples);
+  for (const char* name : {"geometry.jsonl", "abilities.json"}) guard.check(params.root / name);
+  for (const Split* split : {&dataset.train, &dataset.val, &dataset.test})
+    for (const ImageRecord& image : split->images) {
+      guard.check(image.file);
+      guard.check(image.detections);
+    }
 }
 
 // ---- validation split
@@ -584,6 +648,7 @@ Dataset load_dataset(const DatasetParams& params) {
   precomp ? read_precomp(dataset, params, places) : read_karpathy(dataset, params, places);
   if (dataset.train.images.empty() && dataset.val.images.empty() && dataset.test.images.empty())
     throw InputError(fmt::format("{}: the dataset lists no image", params.root.string()));
+  check_links(dataset, params, places);
   draw_validation(dataset, params);
   if (!places.triples.empty()) dataset.triples = read_triples(places.triples);
   return dataset;

@@ -60,6 +60,43 @@ std::vector<std::string> names(const Split& split) {
   return out;
 }
 
+TEST_F(DatasetTest, LinksLeadOutOfItsFoldersOnlyWhereTheUserSaysSo) {
+  const fs::path outside = root_.string() + "_outside";
+  fs::create_directories(outside);
+  std::ofstream(outside / "secret.jpg") << "x";
+  write("train_filename.txt", "a.jpg\nsub/b.jpg\n");
+  write("train_caps.txt", "one\ntwo\n");
+  write("images/kept/b.jpg", "x");
+  fs::create_directory_symlink(root_ / "images" / "kept", root_ / "images" / "sub");
+  fs::create_symlink(root_ / "images" / "kept" / "b.jpg", root_ / "images" / "a.jpg");
+  EXPECT_EQ(error(), "no error");
+
+  fs::remove(root_ / "images" / "a.jpg");
+  fs::create_symlink(outside / "secret.jpg", root_ / "images" / "a.jpg");
+  expect_error("a.jpg: leads to " + fs::canonical(outside / "secret.jpg").string() + ", outside the dataset's folder");
+  setenv("ORBWEAVER_OUTSIDE_LINKS", "1", 1);
+  EXPECT_EQ(error(), "no error");
+  unsetenv("ORBWEAVER_OUTSIDE_LINKS");
+
+  fs::remove(root_ / "images" / "a.jpg");
+  fs::remove(root_ / "images" / "sub");
+  fs::create_directory_symlink(outside, root_ / "images" / "sub");
+  expect_error("sub/b.jpg: leads to ");
+
+  fs::remove(root_ / "images" / "sub");
+  fs::rename(root_ / "train_caps.txt", outside / "caps.txt");
+  fs::create_symlink(outside / "caps.txt", root_ / "train_caps.txt");
+  expect_error("train_caps.txt: leads to ");
+  fs::remove(root_ / "train_caps.txt");
+  fs::rename(outside / "caps.txt", root_ / "train_caps.txt");
+
+  // Whole folders may lie elsewhere: that is how large ones are laid out.
+  fs::rename(root_ / "images", outside / "images");
+  fs::create_directory_symlink(outside / "images", root_ / "images");
+  EXPECT_EQ(error(), "no error");
+  fs::remove_all(outside);
+}
+
 TEST_F(DatasetTest, InfersWhetherNamesStandOncePerImageOrOncePerCaption) {
   write("train_filename.txt", "a.jpg\nb.jpg\n");
   write("train_caps.txt", "a one\na two\nb one\nb two\n");
@@ -113,6 +150,8 @@ TEST_F(DatasetTest, RefusesNamesThatLeaveTheFolder) {
     expect_error("leaves the images' folder");
     expect_error("train_filename.txt:1");
   }
+  write("train_filename.txt", std::string("..\0.jpg\n", 8));  // the system would read the name as ".."
+  expect_error("holds a zero character");
 }
 
 TEST_F(DatasetTest, SaysWhatIsMissing) {
