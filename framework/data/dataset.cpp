@@ -556,6 +556,9 @@ Object read_dota_line(std::string_view line, const std::string& place) {
   object.width = (side(0, 1) + side(2, 3)) / 2;
   object.height = (side(1, 2) + side(3, 0)) / 2;
   object.angle = std::atan2(p[3] - p[1], p[2] - p[0]);
+  for (const double number : {object.cx, object.cy, object.width, object.height, object.angle})
+    if (!std::isfinite(number))
+      throw InputError(fmt::format("{}: its coordinates are too large, expected pixels of an image", place));
   object.label = words[8];
   if (words.size() == 10 && words[9] != "0") object.attributes.push_back({"difficult", 1});
   return object;

@@ -299,6 +299,8 @@ TEST_F(DatasetTest, NamesTheEntryOfABadDetection) {
   EXPECT_NE(message("d.json", R"([{"bbox": [1, 2, 3, 4, 5, 0.5]}])").find("/0: has no \"label\""), std::string::npos);
   EXPECT_NE(message("d.json", R"([{"label": "x", "bbox": [1, 2, 3, -4, 5, 0.5]}])").find("must not be negative"),
             std::string::npos);
+  EXPECT_NE(message("d.txt", "1e308 0 1e308 0 1e308 0 1e308 0 ship 0\n").find("d.txt:1: its coordinates are too large"),
+            std::string::npos);
   EXPECT_NE(message("d.txt", "1 2 3 4 5 6 7 x ship 0\n").find("d.txt:1: \"x\" is no coordinate"), std::string::npos);
   EXPECT_NE(message("d.txt", "\n1 2 3 ship 0\n").find("d.txt:2: has 5 words"), std::string::npos);
 }
