@@ -41,6 +41,9 @@ const char* machine_name(unsigned machine) {
   }
 }
 
+// As long as a path may be for the system (PATH_MAX), several of them in a run path.
+constexpr size_t longest_name = 1 << 16;
+
 /// A bounds-checked view of a 64-bit ELF file of this machine.
 class ElfFile {
  public:
@@ -54,7 +57,7 @@ class ElfFile {
 
   std::span<const std::byte> section(std::string_view name) const {
     for (const Elf64_Shdr& section : sections_)
-      if (section_name(section) == name && section.sh_type != SHT_NOBITS) return content(section);
+      if (has_name(section, name) && section.sh_type != SHT_NOBITS) return content(section);
     return {};
   }
 
@@ -66,13 +69,22 @@ class ElfFile {
     if (table == sections_.end() || table->sh_link >= sections_.size()) return library;
     const auto strings = content(sections_[table->sh_link]);
     std::vector<fs::path> rpath, runpath;
+    // A linker writes each name once; a hostile file would name one long text ten thousand times.
+    uint64_t letters = 0;
+    const auto name_at = [&](uint64_t offset) {
+      std::string name = text_at(strings, offset);
+      letters += name.size();
+      if (name.size() > longest_name || letters > bytes_.size())
+        fail("names libraries and folders longer than the file can hold; build or copy it again");
+      return name;
+    };
     for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= table->sh_size; at += sizeof(Elf64_Dyn)) {
       const auto entry = read<Elf64_Dyn>(table->sh_offset + at, "its dynamic section");
       if (entry.d_tag == DT_NULL) break;
-      if (entry.d_tag == DT_NEEDED) library.needed.push_back(text_at(strings, entry.d_un.d_val));
-      if (entry.d_tag == DT_SONAME) library.soname = text_at(strings, entry.d_un.d_val);
-      if (entry.d_tag == DT_RPATH) rpath = split_run_path(text_at(strings, entry.d_un.d_val));
-      if (entry.d_tag == DT_RUNPATH) runpath = split_run_path(text_at(strings, entry.d_un.d_val));
+      if (entry.d_tag == DT_NEEDED) library.needed.push_back(name_at(entry.d_un.d_val));
+      if (entry.d_tag == DT_SONAME) library.soname = name_at(entry.d_un.d_val);
+      if (entry.d_tag == DT_RPATH) rpath = split_run_path(name_at(entry.d_un.d_val));
+      if (entry.d_tag == DT_RUNPATH) runpath = split_run_path(name_at(entry.d_un.d_val));
     }
     library.run_paths = runpath.empty() ? rpath : runpath;
     return library;
@@ -135,9 +147,12 @@ class ElfFile {
     return bytes_.subspan(section.sh_offset, section.sh_size);
   }
 
-  std::string section_name(const Elf64_Shdr& section) const {
-    if (header_.e_shstrndx >= sections_.size()) return {};
-    return text_at(content(sections_[header_.e_shstrndx]), section.sh_name);
+  bool has_name(const Elf64_Shdr& section, std::string_view name) const {
+    if (header_.e_shstrndx >= sections_.size()) return false;
+    const auto strings = content(sections_[header_.e_shstrndx]);
+    if (section.sh_name >= strings.size() || strings.size() - section.sh_name <= name.size()) return false;
+    const char* text = reinterpret_cast<const char*>(strings.data()) + section.sh_name;
+    return std::string_view(text, name.size()) == name && text[name.size()] == '\0';
   }
 
   static std::string text_at(std::span<const std::byte> strings, uint64_t offset) {
@@ -151,9 +166,13 @@ class ElfFile {
     while (!text.empty()) {
       const size_t end = std::min(text.find(':'), text.size());
       std::string folder(text.substr(0, end));
-      for (const std::string_view token : {"${ORIGIN}", "$ORIGIN"})
-        for (size_t at; (at = folder.find(token)) != std::string::npos;)
-          folder.replace(at, token.size(), path_.parent_path().string());
+      const std::string origin = path_.parent_path().string();
+      for (size_t at = 0; (at = folder.find('$', at)) != std::string::npos;) {
+        const std::string_view rest = std::string_view(folder).substr(at);
+        const size_t length = rest.starts_with("${ORIGIN}") ? 9 : rest.starts_with("$ORIGIN") ? 7 : 0;
+        if (length > 0) folder.replace(at, length, origin);
+        at += length > 0 ? origin.size() : 1;  // behind what was put in: the folder's own name may hold the token
+      }
       if (!folder.empty()) folders.emplace_back(folder);
       text.remove_prefix(std::min(end + 1, text.size()));
     }

@@ -1,8 +1,10 @@
 // Finding, checking and loading plugins: each message as a user reads it.
+#include <elf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -375,6 +377,55 @@ TEST(ManifestReader, SurvivesDamagedHeadersAndTables) {
     } catch (const InputError&) {
     }
   }
+}
+
+/// A shared library of this machine that is nothing but a dynamic section.
+std::string bare_library(const std::vector<Elf64_Dyn>& entries, const std::string& strings) {
+  Elf64_Ehdr header{};
+  const std::string good = read_file(good_file);
+  std::memcpy(&header, good.data(), sizeof header);
+  const uint64_t size = entries.size() * sizeof(Elf64_Dyn);
+  header.e_phnum = 0;
+  header.e_shoff = sizeof header + size + strings.size();
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = 3;
+  header.e_shstrndx = 0;
+  Elf64_Shdr sections[3] = {};
+  sections[1].sh_type = SHT_DYNAMIC;
+  sections[1].sh_offset = sizeof header;
+  sections[1].sh_size = size;
+  sections[1].sh_link = 2;
+  sections[2].sh_type = SHT_STRTAB;
+  sections[2].sh_offset = sizeof header + size;
+  sections[2].sh_size = strings.size();
+  return std::string(reinterpret_cast<const char*>(&header), sizeof header) +
+         std::string(reinterpret_cast<const char*>(entries.data()), size) + strings +
+         std::string(reinterpret_cast<const char*>(sections), sizeof sections);
+}
+
+Elf64_Dyn dynamic_entry(int64_t tag, uint64_t value) {
+  Elf64_Dyn entry{};
+  entry.d_tag = tag;
+  entry.d_un.d_val = value;
+  return entry;
+}
+
+TEST(ManifestReader, PutsTheFolderIntoARunPathOnceEvenWhereItsNameHoldsTheToken) {
+  TemporaryFolder folder;
+  const fs::path place = folder.path() / "$ORIGIN", file = place / "lib.so";
+  using namespace std::string_literals;
+  write_atomically(file, bare_library({dynamic_entry(DT_RUNPATH, 1)}, "\0$ORIGIN/a:${ORIGIN}/$b\0"s));
+  EXPECT_EQ(read_shared_library(file).run_paths, (std::vector<fs::path>{place / "a", place / "$b"}));
+}
+
+TEST(ManifestReader, RefusesAFileThatNamesMoreThanItHolds) {
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "lib.so";
+  const std::string strings = std::string(1, '\0') + std::string(30'000, 'a') + std::string(1, '\0');
+  write_atomically(file, bare_library({dynamic_entry(DT_NEEDED, 1)}, strings));
+  EXPECT_EQ(read_shared_library(file).needed.size(), 1u);
+  write_atomically(file, bare_library(std::vector<Elf64_Dyn>(1000, dynamic_entry(DT_NEEDED, 1)), strings));
+  EXPECT_THROW(read_shared_library(file), InputError);
 }
 
 TEST(Gate, AcceptsAnOlderMinorFromVersionOneOnAndNoOtherMinorBefore) {
