@@ -1,6 +1,7 @@
 #include "framework/cache/cache_folder.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,7 +77,10 @@ void remove_leftovers(const CacheScan& scan) {
 fs::path default_cache_folder() {
   if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder && *folder) return fs::path(folder) / "orbweaver";
   const char* home = std::getenv("HOME");
-  return fs::path(home && *home ? home : "/tmp") / ".cache" / "orbweaver";
+  if (home && *home) return fs::path(home) / ".cache" / "orbweaver";
+  // Never below /tmp: what another user lays there first would be taken for this one's features.
+  const passwd* const account = getpwuid(getuid());
+  return fs::path(account && account->pw_dir ? account->pw_dir : "/nonexistent") / ".cache" / "orbweaver";
 }
 
 int64_t cache_limit() {

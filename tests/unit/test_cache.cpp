@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/file.h>
@@ -490,6 +491,20 @@ TEST(CacheLimit, IsReadWithItsUnit) {
   EXPECT_EQ(limit("64B"), 64);
   for (const char* wrong : {"much", "-1", "5X", "5GX", "1e30"}) EXPECT_THROW(limit(wrong), InputError) << wrong;
   unsetenv("ORBWEAVER_CACHE_LIMIT");
+}
+
+TEST(CacheFolder, IsTheAccountsOwnWhereNoVariableNamesOne) {
+  const auto take = [](const char* name) {
+    const char* value = std::getenv(name);
+    const std::optional<std::string> before = value ? std::optional<std::string>(value) : std::nullopt;
+    unsetenv(name);
+    return before;
+  };
+  const auto home = take("HOME"), xdg = take("XDG_CACHE_HOME");
+  const passwd* const account = getpwuid(getuid());
+  EXPECT_EQ(default_cache_folder(), fs::path(account ? account->pw_dir : "/nonexistent") / ".cache" / "orbweaver");
+  if (home) setenv("HOME", home->c_str(), 1);
+  if (xdg) setenv("XDG_CACHE_HOME", xdg->c_str(), 1);
 }
 
 TEST(CacheFolder, NamesSizesInUnitsPeopleRead) {
