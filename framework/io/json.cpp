@@ -35,7 +35,12 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
       throw InputError(fmt::format("{}: {} does not fit 64 bits", source_, value));
     return add(Value(static_cast<int64_t>(value)));
   }
-  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool number_float(number_float_t value, const string_t& text) override {
+    // The parser makes real numbers of integers beyond 64 bits.
+    if (text.find_first_of(".eE") == std::string::npos)
+      throw InputError(fmt::format("{}: {} does not fit 64 bits", source_, text));
+    return add(value);
+  }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Value::object()); }

@@ -131,13 +131,22 @@ class ElfFile {
 
   // Segments are what the loader maps: one that reaches beyond the file would end in SIGBUS, not in an error.
   void read_segments() const {
+    check_entry_size(header_.e_phnum, header_.e_phentsize, sizeof(Elf64_Phdr), "segment");
     for (unsigned i = 0; i < header_.e_phnum; ++i) {
       const auto segment = read<Elf64_Phdr>(header_.e_phoff + uint64_t{i} * header_.e_phentsize, "its segment table");
       if (segment.p_type == PT_LOAD) require(segment.p_offset, segment.p_filesz, "a segment");
     }
   }
 
+  // Smaller entries would overlap, and a small file could have 65,535 of them.
+  void check_entry_size(unsigned count, unsigned size, size_t wanted, const char* part) const {
+    if (count > 0 && size != wanted)
+      fail(fmt::format("is damaged: its {} table has entries of {} bytes, expected {}; build or copy it again", part,
+                       size, wanted));
+  }
+
   void read_sections() {
+    check_entry_size(header_.e_shnum, header_.e_shentsize, sizeof(Elf64_Shdr), "section");
     for (unsigned i = 0; i < header_.e_shnum; ++i)
       sections_.push_back(read<Elf64_Shdr>(header_.e_shoff + uint64_t{i} * header_.e_shentsize, "its section table"));
   }

@@ -428,6 +428,19 @@ TEST(ManifestReader, RefusesAFileThatNamesMoreThanItHolds) {
   EXPECT_THROW(read_shared_library(file), InputError);
 }
 
+TEST(ManifestReader, RefusesSectionsOnTopOfEachOther) {
+  TemporaryFolder folder;
+  const fs::path file = folder.path() / "lib.so";
+  std::string content = bare_library({dynamic_entry(DT_NULL, 0)}, std::string(1, '\0'));
+  Elf64_Ehdr header{};
+  std::memcpy(&header, content.data(), sizeof header);
+  header.e_shentsize = 0;
+  std::memcpy(content.data(), &header, sizeof header);
+  write_atomically(file, content);
+  const std::string message = message_of<InputError>([&] { read_shared_library(file); });
+  EXPECT_TRUE(contains(message, "its section table has entries of 0 bytes, expected 64")) << message;
+}
+
 TEST(Gate, AcceptsAnOlderMinorFromVersionOneOnAndNoOtherMinorBefore) {
   HostFacts host = host_facts();
   PluginFacts plugin = read_plugin_facts(good_file);

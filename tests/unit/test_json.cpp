@@ -58,7 +58,9 @@ TEST(Json, DeepNestingIsRefusedInsteadOfOverflowingTheStack) {
 }
 
 TEST(Json, AnIntegerBeyond64BitsIsRefused) {
-  EXPECT_NE(fault_of("18446744073709551615").find("does not fit"), std::string::npos);
+  for (const char* text : {"18446744073709551615", "18446744073709551616", "-9223372036854775809"})
+    EXPECT_NE(fault_of(text).find("does not fit"), std::string::npos) << text;
+  EXPECT_EQ(parse_json("1e19", "t").as_double(), 1e19);
 }
 
 TEST(WriteAtomically, SaysWhyItsFolderCannotBeMade) {
