@@ -8,6 +8,7 @@
 
 #include "framework/cache/cache_folder.h"
 #include "framework/cache/file_hashes.h"
+#include "framework/io/files.h"
 #include "framework/model/processor.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/evaluate.h"
@@ -608,6 +609,16 @@ TEST_F(Checkpoints, RestoreGivesTheSameEmbeddingsToTheBit) {
   const EncodedSplit after = encode_split(model, inputs, 4, first.report);
   EXPECT_TRUE(before.images.embedding.equal(after.images.embedding));
   EXPECT_TRUE(before.texts.embedding.equal(after.texts.embedding));
+}
+
+TEST_F(Checkpoints, OneWhoseChecksumLostItsNameToAFlippedBitIsRefused) {
+  const auto file = folder_.path() / "model.safetensors";
+  save_checkpoint(file, {{{"weight", at::ones({3})}}, {}, {}, Value::object()});
+  EXPECT_EQ(load_checkpoint(file).model.size(), 1u);
+  std::string bytes = read_file(file);
+  bytes[bytes.find("orbweaver.checksum")] ^= 1;
+  write_atomically(file, std::string_view(bytes));
+  EXPECT_THROW(load_checkpoint(file), InputError);
 }
 
 TEST_F(Checkpoints, OneThatDoesNotFitNamesEveryTensorAtFault) {

@@ -5,6 +5,7 @@
 
 #include "framework/eval/saved_ranks.h"
 #include "framework/eval/significance.h"
+#include "framework/io/files.h"
 #include "framework/io/safetensors.h"
 #include "orbweaver/error.h"
 #include "tests/temporary_folder.h"
@@ -356,6 +357,14 @@ TEST_F(RanksFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(got.find("cross.modal")->row, 12);
   EXPECT_EQ(got.find("csls"), nullptr);
   EXPECT_TRUE(SafetensorsFile(file_).tensors().contains("3.identity.t2i"));
+}
+
+TEST_F(RanksFile, WhoseChecksumLostItsNameToAFlippedBitIsRefused) {
+  write_ranks(file_, ranks_);
+  std::string bytes = read_file(file_);
+  bytes[bytes.find("orbweaver.checksum")] ^= 1;
+  write_atomically(file_, std::string_view(bytes));
+  EXPECT_THROW(read_ranks(file_), InputError);
 }
 
 TEST_F(RanksFile, KeepsTheOutcomesOfPairs) {
