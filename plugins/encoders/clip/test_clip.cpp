@@ -587,8 +587,8 @@ TEST_F(ClipWeightsFiles, ThatContradictTheParametersAreRefused) {
 }
 
 TEST_F(ClipWeightsFiles, ThatAreGoneAreReportedByTraining) {
-  expect_in(image_error(image_params()), "clip.safetensors: cannot be read");
-  expect_in(text_error(text_params()), "clip.safetensors: cannot be read");
+  expect_in(image_error(image_params()), "clip.safetensors: does not exist");
+  expect_in(text_error(text_params()), "clip.safetensors: does not exist");
 }
 
 TEST_F(ClipWeightsFiles, AreNotNeededByARunThatHasItsCheckpoint) {
