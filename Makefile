@@ -42,8 +42,9 @@ demo: setup $(build_dir)/CMakeCache.txt
 	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver orbweaver_plugins
 	scripts/demo.sh $(build_dir)/bin/orbweaver
 
+# Single tests skip themselves without these.
 test: build
-	@scripts/setup.sh --test
+	@scripts/setup.sh --test || echo 'make test: goes on; the tests that need these packages will be skipped'
 	ctest --preset $(PRESET) --parallel $(JOBS)
 
 install: build
