@@ -195,7 +195,7 @@ const std::map<std::string, std::string> small_params = {
     {"text_encoder/clip_text", R"({"width": 64, "layers": 2, "output": 24, "token_ids": 517})"},
     {"text_encoder/bigru", R"({"word_dim": 20, "hidden": 24})"}};
 
-// What these need is a file of the user's.
+// What these need is a file of the user's; test_plugins_of_files_torch.cpp has some.
 const std::map<std::string, std::string> needs_files = {{"detector/yolo", "weights"},
                                                         {"image_encoder/opencv_dnn", "weights"},
                                                         {"image_encoder/torchscript_image", "a TorchScript file"},
