@@ -3,6 +3,7 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 600
 
 build_dir := build/$(PRESET)
 sources = $(shell git ls-files '*.cpp' '*.h')
@@ -10,7 +11,7 @@ sources = $(shell git ls-files '*.cpp' '*.h')
 plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
   framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
-.PHONY: help setup build demo test install deb docs abi-record bench format lint clean
+.PHONY: help setup build demo test install deb docs abi-record bench fuzz format lint clean
 
 help:
 	@echo 'make demo     install what is missing, build the program, then compare methods on synthetic scenes (into demo/)'
@@ -21,6 +22,7 @@ help:
 	@echo 'make docs     make a site of the documentation: build/docs/site (nothing is compiled)'
 	@echo 'make abi-record  renew the record of the SDK for a release (docs/abi.md)'
 	@echo 'make bench    build and run the benchmarks'
+	@echo 'make fuzz     fuzz the readers of files, FUZZ_SECONDS each (now $(FUZZ_SECONDS)); FUZZ_TARGETS="npy json": these alone'
 	@echo 'make format   format the sources in place (clang-format)'
 	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
 	@echo 'make clean    remove $(build_dir)'
@@ -72,6 +74,12 @@ bench: setup $(build_dir)/CMakeCache.txt
 	cmake --build --preset $(PRESET) --parallel $(JOBS)
 	@set -e; for program in $(build_dir)/bench/*; do \
 	  if [ -f "$$program" ] && [ -x "$$program" ]; then echo "$$program"; "$$program"; fi; done
+
+fuzz:
+	@scripts/setup.sh --fuzz
+	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DORBWEAVER_FUZZ=ON $$(command -v ninja >/dev/null && echo -G Ninja)
+	cmake --build build/fuzz --parallel $(JOBS)
+	fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 format:
 	@scripts/setup.sh --dev

@@ -1,5 +1,6 @@
 # Language, warnings, sanitizers, compiler cache: what holds for every target of the project.
 option(ORBWEAVER_BENCH "Build the benchmarks" OFF)
+option(ORBWEAVER_FUZZ "Build the fuzz targets and nothing else; clang alone (make fuzz)" OFF)
 set(ORBWEAVER_SANITIZE "" CACHE STRING "Comma-separated sanitizers: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)

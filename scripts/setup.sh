@@ -5,6 +5,7 @@
 #   scripts/setup.sh --check    only list what is missing; exit 1 when something is
 #   scripts/setup.sh --dev      also what `make format` and `make lint` need
 #   scripts/setup.sh --bench    also what `make bench` needs
+#   scripts/setup.sh --fuzz     also what `make fuzz` needs
 #   scripts/setup.sh --deb      also what `make deb` needs
 #   scripts/setup.sh --test     also what single tests need, which are skipped without
 #   scripts/setup.sh --docs     what `make docs` needs, alone
@@ -32,6 +33,7 @@ library_packages=(
 )
 dev_packages=(clang-format clang-tidy)
 bench_packages=(libbenchmark-dev)
+fuzz_packages=(clang libclang-rt-dev llvm) # libFuzzer is in the runtime; llvm names the lines of a finding
 deb_packages=(dpkg-dev file)
 docs_packages=(mkdocs mkdocs-material)
 test_packages=(abigail-tools "${docs_packages[@]}")
@@ -45,11 +47,12 @@ for argument in "$@"; do
     --check) check=yes ;;
     --dev) packages+=("${dev_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --deb) packages+=("${deb_packages[@]}") ;;
     --test) packages+=("${test_packages[@]}") ;;
     --docs) packages=("${docs_packages[@]}") ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --deb, --test, --docs, --help" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown argument \"$argument\"; known are --check, --dev, --bench, --fuzz, --deb, --test, --docs, --help" >&2; exit 2 ;;
   esac
 done
 
