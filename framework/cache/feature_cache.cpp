@@ -14,15 +14,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* key_name = "orbweaver.key";
-constexpr const char* checksum_name = "orbweaver.checksum";
 
 std::string key_text(const CacheKey& key) { return key.hash + "." + key.kind; }
 
-/// An entry without its checksum, or of another key, is as damaged as one that does not match it.
+/// An entry of another key is as damaged as one that does not match its checksum.
 void check_identity(const SafetensorsFile& file, const CacheKey& key) {
+  file.require_checksum();
   const auto& metadata = file.metadata();
   const auto stored = metadata.find(key_name);
-  if (!metadata.contains(checksum_name) || stored == metadata.end() || stored->second != key_text(key))
+  if (stored == metadata.end() || stored->second != key_text(key))
     throw InputError(fmt::format("{}: is damaged: it does not hold what its name says", file.path().string()));
 }
 

@@ -209,7 +209,7 @@ void write_ranks(const fs::path& file, const SavedRanks& ranks) {
 
 SavedRanks read_ranks(const fs::path& path) {
   const SafetensorsFile file(path);
-  metadata_of(file, "orbweaver.checksum");  // checked when the file was opened, but a bit may have flipped in its name
+  file.require_checksum();
   const std::string format = metadata_of(file, "format");
   if (format != format_number)
     throw InputError(fmt::format("{}: is of format \"{}\", expected \"{}\"; evaluate the run again", path.string(),

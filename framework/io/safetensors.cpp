@@ -134,6 +134,12 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     throw InputError(fmt::format("{}: is damaged: its content does not match its checksum {}", where, stored->second));
 }
 
+void SafetensorsFile::require_checksum() const {
+  if (!metadata_.contains(std::string(checksum_key)))
+    throw InputError(fmt::format("{}: is damaged, or was written by another program: it lacks the checksum \"{}\"",
+                                 path_.string(), checksum_key));
+}
+
 const TensorEntry& SafetensorsFile::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())

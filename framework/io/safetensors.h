@@ -36,6 +36,9 @@ class SafetensorsFile {
   /// @throws InputError when the file has no tensor of that name.
   const TensorEntry& at(const std::string& name) const;
   const std::filesystem::path& path() const { return path_; }
+  /// For files that only `write_safetensors` writes: without a checksum a bit has flipped in its very name.
+  /// @throws InputError where the metadata has none.
+  void require_checksum() const;
 
  private:
   std::filesystem::path path_;

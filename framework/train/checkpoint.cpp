@@ -9,7 +9,6 @@ namespace orbweaver {
 namespace {
 
 constexpr const char* facts_key = "orbweaver.facts";
-constexpr const char* checksum_key = "orbweaver.checksum";
 constexpr std::string_view extra_prefix = "extra.";
 
 /// Names in the module tree have no slash.
@@ -31,10 +30,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   if (facts == file.metadata().end())
     throw InputError(
         fmt::format("{}: is no checkpoint of Orbweaver: its metadata has no \"{}\"", path.string(), facts_key));
-  // A file with a checksum was checked when it was opened; but a bit may have flipped in its name.
-  if (!file.metadata().contains(checksum_key))
-    throw InputError(fmt::format(
-        "{}: is damaged, or was written by another program: it lacks the checksum of a checkpoint", path.string()));
+  file.require_checksum();
   Checkpoint out;
   out.facts = parse_json(facts->second, path.string());
   for (const auto& [key, state] : file.metadata())
