@@ -78,38 +78,34 @@ void add_rows(std::string& out, const Schema& schema, const std::string& prefix)
   }
 }
 
-/// A section with its own heading, and after it those of the objects in it.
-void add_section(std::string& out, const std::string& name, const std::string& doc, const Schema& schema) {
-  fmt::format_to(std::back_inserter(out), "\n### {}\n\n{}.\n\n{}", name, cell(doc), header);
+void add_section(std::string& out, const std::string& name, const std::string& doc, const Schema& schema);
+
+/// The rows of a section, and after them the sections of the objects in it, whose names begin with `prefix`.
+void add_keys(std::string& out, const std::string& prefix, const Schema& schema) {
+  const auto is_object = [](const Field& field) { return field.type.base == FieldType::Base::object; };
   for (const Field& field : schema.fields) {
-    if (field.type.base == FieldType::Base::object)
+    if (is_object(field))
       fmt::format_to(std::back_inserter(out), "| {} | object | | {}, see below |\n", code(field.name), meaning(field));
     else
       add_row(out, field.name, field);
   }
   for (const Field& field : schema.fields)
-    if (field.type.base == FieldType::Base::object)
-      add_section(out, name + "." + field.name, field.doc, *field.type.object);
+    if (is_object(field)) add_section(out, prefix + field.name, field.doc, *field.type.object);
+}
+
+void add_section(std::string& out, const std::string& name, const std::string& doc, const Schema& schema) {
+  fmt::format_to(std::back_inserter(out), "\n### {}\n\n{}.\n\n{}", name, cell(doc), header);
+  add_keys(out, name + ".", schema);
 }
 
 void add_config(std::string& out) {
-  const Schema top = schema_of<config::TopSection>();
   out +=
       "## The config\n\n"
-      "The type of a component's place is left open: an object with `use`, "
-      "whose keys are in the tables further down.\n\n";
+      "The type of a component's place is left open: an object with `use`, whose keys are in the tables further "
+      "down.\n\n";
   out += header;
-  out +=
-      "| `extends` | string or list of string | `[]` | Files this one "
-      "builds on, relative to it; later wins |\n";
-  for (const Field& field : top.fields) {
-    if (field.type.base == FieldType::Base::object)
-      fmt::format_to(std::back_inserter(out), "| {} | object | | {}, see below |\n", code(field.name), meaning(field));
-    else
-      add_row(out, field.name, field);
-  }
-  for (const Field& field : top.fields)
-    if (field.type.base == FieldType::Base::object) add_section(out, field.name, field.doc, *field.type.object);
+  out += "| `extends` | string or list of string | `[]` | Files this one builds on, relative to it; later wins |\n";
+  add_keys(out, "", schema_of<config::TopSection>());
 }
 
 struct KindPlace {
@@ -128,8 +124,8 @@ constexpr KindPlace kind_places[] = {{"image_encoder", "`/model/image/encoder`"}
 
 void add_host_keys(std::string& out) {
   out +=
-      "\n## Keys of every component\n\nBeside a component's own parameters "
-      "its object takes these:\n\n";
+      "\n## Keys of every component\n\n"
+      "Beside a component's own parameters its object takes these:\n\n";
   out += header;
   add_rows(out, schema_of<ComponentKeys>(), "");
   for (const KindPlace& place : kind_places) {
@@ -181,14 +177,12 @@ void add_component(std::string& out, const Shipped& shipped) {
 std::string config_reference(PluginHost& plugins) {
   std::string out =
       "# Config reference\n\n"
-      "Every key of a config and every component that ships, with types, "
-      "bounds, defaults and meanings. This page is what\n"
-      "`orbweaver manual config` prints, made of the descriptions that configs "
-      "are checked against; it is not written by\n"
-      "hand. [configs.md](configs.md) tells how files extend one another and "
-      "what the sections are for.\n"
-      "`orbweaver plugins describe KIND/ID` prints a component's part, of "
-      "plugins of your own too.\n\n"
+      "Every key of a config and every component that ships, with types, bounds, defaults and meanings. This page is "
+      "what\n"
+      "`orbweaver manual config` prints, made of the descriptions that configs are checked against; it is not written "
+      "by\n"
+      "hand. [configs.md](configs.md) tells how files extend one another and what the sections are for.\n"
+      "`orbweaver plugins describe KIND/ID` prints a component's part, of plugins of your own too.\n\n"
       "Bounds are inclusive. A path is relative to the file that wrote it.\n\n";
   add_config(out);
   add_host_keys(out);
