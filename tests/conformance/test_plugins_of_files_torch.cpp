@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 
 void expect_conforms(const std::string& plugin, const std::string& id, const Value& params) {
   const fs::path file = fs::path(ORBWEAVER_BUILD_DIR) / "lib/orbweaver/plugins" / ("orbw_" + plugin + ".so");
-  if (!fs::exists(file)) GTEST_SKIP() << "the plugin " << plugin << " is not built";
   int properties = 0;
   check_plugin_here({file, id, params}, [&](const CheckStep& step) {
     EXPECT_TRUE(step.state != CheckStep::State::failed) << step.where() << ": " << step.reason;
