@@ -48,10 +48,9 @@ Graph build_checked(const Hosted<GraphBuilder>& builder, const View& view) {
   return graph;
 }
 
-/// What LibTorch says of memory that it did not get, in words that help; "" of anything else. On the CPU: "[enforce
-/// fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 5368709120
-/// bytes.
-/// ...", on a GPU "CUDA out of memory. Tried to allocate 2.00 GiB ...".
+/// What LibTorch says of memory that it did not get, in words that help; "" of anything else. On the CPU it says "...
+/// DefaultCPUAllocator: can't allocate memory: you tried to allocate 5368709120 bytes. ...", on a GPU "CUDA out of
+/// memory. Tried to allocate 2.00 GiB ...".
 std::string out_of_memory_text(const std::string& text) {
   const bool gpu = text.find("CUDA out of memory") != std::string::npos;
   if (!gpu && text.find("DefaultCPUAllocator") == std::string::npos) return "";
