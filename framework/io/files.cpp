@@ -35,13 +35,22 @@ class Descriptor {
   throw InputError(fmt::format("{}: cannot be read: {}", path.string(), std::strerror(errno)));
 }
 
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+/// Regular files alone: /dev/zero has no end, and a pipe may have none.
 int open_for_reading(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not to wait for the other end of a pipe that is refused anyway.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) fail_reading(path);
   struct stat info {};
-  if (fstat(descriptor, &info) == 0 && S_ISDIR(info.st_mode)) {
+  if (fstat(descriptor, &info) == 0 && !S_ISREG(info.st_mode)) {
     close(descriptor);
-    throw InputError(fmt::format("{}: is a folder, expected a file", path.string()));
+    throw InputError(fmt::format("{}: is {}, expected a file", path.string(), kind_of(info.st_mode)));
   }
   return descriptor;
 }

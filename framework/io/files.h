@@ -12,6 +12,7 @@
 
 namespace orbweaver {
 
+/// Like all that reads here, of regular files alone: pipes and devices, which may have no end, are refused.
 /// @throws InputError naming the file and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
