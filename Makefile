@@ -21,7 +21,7 @@ help:
 	@echo 'make deb      build a Debian package: $(build_dir)/orbweaver_*.deb'
 	@echo 'make docs     make a site of the documentation: build/docs/site (nothing is compiled)'
 	@echo 'make abi-record  renew the record of the SDK for a release (docs/abi.md)'
-	@echo 'make bench    build and run the benchmarks'
+	@echo 'make bench    build and run the benchmarks, and print their table; BENCH="rerank tokens": those alone'
 	@echo 'make fuzz     fuzz the readers of files, FUZZ_SECONDS each (now $(FUZZ_SECONDS)); FUZZ_TARGETS="npy json": these alone'
 	@echo 'make format   format the sources in place (clang-format)'
 	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
@@ -71,9 +71,8 @@ abi-record: setup $(build_dir)/CMakeCache.txt
 bench: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --bench
 	cmake --preset $(PRESET) -DORBWEAVER_BENCH=ON
-	cmake --build --preset $(PRESET) --parallel $(JOBS)
-	@set -e; for program in $(build_dir)/bench/*; do \
-	  if [ -f "$$program" ] && [ -x "$$program" ]; then echo "$$program"; "$$program"; fi; done
+	cmake --build --preset $(PRESET) --parallel $(JOBS) --target orbweaver orbweaver_plugins orbweaver_benchmarks
+	bench/run.sh $(build_dir) $(BENCH)
 
 fuzz:
 	@scripts/setup.sh --fuzz
