@@ -29,6 +29,21 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_G
   # It suspects every reference that a function returns which was also given a temporary string.
   add_compile_options(-Wno-dangling-reference)
 endif()
+# Hardening as Debian's packages have it (dpkg-buildflags(1)), and bindnow, which with relro leaves no table of addresses
+# writable; position-independent executables are the default of Debian's compilers. Fortified functions need optimisation,
+# and a sanitizer watches the same calls itself. The library's assertions are left to builds for testing: they stand in
+# the innermost loops of decoding and reranking.
+option(ORBWEAVER_HARDENING "Compile and link as Debian's packages are hardened" ON)
+if(ORBWEAVER_HARDENING)
+  add_compile_options(-fstack-protector-strong -Wformat -Werror=format-security)
+  if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_definitions(_GLIBCXX_ASSERTIONS)
+  elseif(NOT ORBWEAVER_SANITIZE)
+    # Undefined first: some compilers come with a level of their own, and a second definition is a warning.
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+endif()
 if(ORBWEAVER_SANITIZE)
   add_compile_options(-fsanitize=${ORBWEAVER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${ORBWEAVER_SANITIZE})
