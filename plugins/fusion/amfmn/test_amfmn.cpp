@@ -1,10 +1,13 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "amfmn.h"
 #include "gradient_check.h"
+#include "naive_interactions.h"
 #include "orbweaver/torch/weights.h"
+#include "tensor_memory.h"
 #include "test_data.h"
 
 namespace {
@@ -111,6 +114,35 @@ TEST(Amfmn, ScoresAllPairsAsItScoresEachWhateverTheChunk) {
       EXPECT_LT((found - expected).abs().max().item<double>(), 1e-6) << chunk;
     }
   }
+}
+
+TEST(Amfmn, ScoresAsTheReleasedCodeDoesBroadcastToAllPairs) {
+  at::manual_seed(14);
+  at::NoGradGuard no_grad;
+  const std::pair<const char*, AmfmnParams::Form> forms[] = {
+      {"soft", AmfmnParams::Form::soft}, {"fusion", AmfmnParams::Form::fusion}, {"sim", AmfmnParams::Form::sim}};
+  for (const auto& [name, form] : forms) {
+    AmfmnInteraction interaction(form_params(form), inputs(512, 512, 512));
+    const Representation images = items(at::randn({13, 512})), texts = items(at::randn({29, 512}));
+    const at::Tensor expected = orbweaver::testing::naive_amfmn(name, interaction.named_parameters(), images, texts);
+    for (const int64_t chunk : {1, 50, 4096})
+      EXPECT_LT((interaction.score_all(images, texts, chunk) - expected).abs().max().item<double>(), 1e-5) << name;
+  }
+}
+
+TEST(Amfmn, NeverHoldsATensorOfAllPairs) {
+  at::manual_seed(15);
+  at::NoGradGuard no_grad;
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);  // other threads' tensors are not seen
+  constexpr int64_t kItems = 256, kWidth = 64;
+  const Representation images = items(at::randn({kItems, kWidth})), texts = items(at::randn({kItems, kWidth}));
+  for (const auto form : kForms) {
+    AmfmnInteraction interaction(form_params(form), inputs(kWidth, kWidth, kWidth));
+    const int64_t peak = orbweaver::testing::TensorMemory::peak([&] { interaction.score_all(images, texts, 1024); });
+    EXPECT_LT(4 * peak, kItems * kItems * kWidth * static_cast<int64_t>(sizeof(float)));
+  }
+  at::set_num_threads(threads);
 }
 
 TEST(Amfmn, ScoresThePairsThatAreAskedForInTheirOrder) {

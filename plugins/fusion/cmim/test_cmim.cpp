@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,6 +7,8 @@
 
 #include "cmim.h"
 #include "gradient_check.h"
+#include "naive_interactions.h"
+#include "tensor_memory.h"
 
 namespace {
 
@@ -98,6 +101,39 @@ void set_gates(CmimInteraction& interaction, double image, double text) {
 
 double score(CmimInteraction& interaction, const Representation& image, const Representation& text) {
   return interaction.score_pairs(image, text, all_pairs(1, 1)).item<double>();
+}
+
+TEST(Cmim, ScoresAsItsEquationsBroadcastToAllPairsWhateverTheChunk) {
+  at::manual_seed(21);
+  at::NoGradGuard no_grad;
+  CmimParams params = small();
+  params.positions.image = params.positions.text = Layout::none;
+  const orbweaver::Widths image_widths{.global = 6, .tokens = 5}, text_widths{.global = 4, .tokens = 3};
+  CmimInteraction interaction(params, inputs(6, 5, 4, 3, 4));
+  interaction.eval();
+  wake(interaction);
+  const Representation images = items(7, 9, image_widths);
+  Representation texts = items(11, 6, text_widths);
+  texts.token_mask = mask_of({6, 1, 3, 2, 6, 5, 4, 1, 2, 3, 6}, 6);
+  const at::Tensor expected = orbweaver::testing::naive_cmim(2, interaction.named_parameters(), images, texts);
+  for (const int64_t chunk : {1, 10, 4096})
+    EXPECT_LT(largest_difference(interaction.score_all(images, texts, chunk), expected), 1e-5) << chunk;
+}
+
+TEST(Cmim, NeverHoldsATensorOfAllPairs) {
+  at::manual_seed(22);
+  at::NoGradGuard no_grad;
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);  // other threads' tensors are not seen
+  constexpr int64_t kItems = 64, kTokens = 16, kWords = 8;
+  CmimInteraction interaction(small(), inputs(4, 5, 4, 3, 4));
+  interaction.eval();
+  const Representation images = items(kItems, kTokens, {.global = 4, .tokens = 5});
+  const Representation texts = items(kItems, kWords, {.global = 4, .tokens = 3});
+  const int64_t peak = orbweaver::testing::TensorMemory::peak([&] { interaction.score_all(images, texts, 64); });
+  constexpr int64_t kAffinities = kItems * kItems * 2 * kTokens * kWords * static_cast<int64_t>(sizeof(float));
+  EXPECT_LT(4 * peak, kAffinities);
+  at::set_num_threads(threads);
 }
 
 TEST(Cmim, AddsWhatTheOtherSideShowsThroughTheGates) {

@@ -87,10 +87,16 @@ struct Graphs {
   at::Tensor name;       ///< [B, R] relation ids
   at::Tensor connected;  ///< [B, R] bool: a relation, between two real nodes
 
+  template <class F>
+  Graphs map(F&& f) const {
+    return {f(nodes), f(real),     expected.defined() ? f(expected) : expected, f(source), f(target),
+            f(name),  f(connected)};
+  }
   Graphs at(const at::Tensor& items) const {
-    const auto rows = [&](const at::Tensor& all) { return all.index_select(0, items); };
-    return {rows(nodes), rows(real),     expected.defined() ? rows(expected) : expected, rows(source), rows(target),
-            rows(name),  rows(connected)};
+    return map([&](const at::Tensor& all) { return all.index_select(0, items); });
+  }
+  Graphs slice(int64_t begin, int64_t end) const {
+    return map([&](const at::Tensor& all) { return all.slice(0, begin, end); });
   }
 };
 
@@ -155,16 +161,19 @@ class GraphMatch final : public orbweaver::Interaction {
     return score(v.nodes.bmm(t.nodes.transpose(1, 2)), v, t);
   }
 
-  /// Image by image, over the real nodes and relations alone: `chunk` has no say, since what an image needs beside all
-  /// captions' nodes is its own relations times the captions' relations.
+  /// Image by image, over the real nodes and relations alone, and `chunk` captions at a time: beside scores and nodes
+  /// it needs memory for an image's relations times those captions' relations.
   at::Tensor score_all(const orbweaver::Representation& images, const orbweaver::Representation& texts,
-                       int64_t /*chunk*/) override {
-    const Graphs image = graphs_of(with_relations(images));
-    const Asked asked = asked_by(text_graphs(texts));
-    const int64_t m = image.nodes.size(0), n = asked.entities.size(0);
-    std::vector<at::Tensor> rows;
-    for (int64_t i = 0; i < m; ++i) rows.push_back(score_image(image, i, asked));
-    return rows.empty() ? image.nodes.new_zeros({0, n}) : at::stack(rows);
+                       int64_t chunk) override {
+    const Graphs image = graphs_of(with_relations(images)), text = text_graphs(texts);
+    const int64_t m = image.nodes.size(0), n = text.nodes.size(0), step = std::max<int64_t>(chunk, 1);
+    at::Tensor scores = at::empty({m, n}, image.nodes.options().requires_grad(false));
+    for (int64_t begin = 0; begin < n; begin += step) {
+      const int64_t end = std::min(begin + step, n);
+      const Asked asked = asked_by(text.slice(begin, end));
+      for (int64_t i = 0; i < m; ++i) scores[i].slice(0, begin, end).copy_(score_image(image, i, asked));
+    }
+    return scores;
   }
 
  private:

@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 
 #include "gradient_check.h"
 #include "graph_match.h"
+#include "naive_interactions.h"
+#include "tensor_memory.h"
 
 namespace {
 
@@ -180,6 +183,56 @@ TEST(GraphMatch, ScoresAllPairsAsItScoresEach) {
   const at::Tensor each = own.score_pairs(images, texts, all_pairs(5, 4)).view({5, 4});
   EXPECT_LT((own.score_all(images, texts, 1) - each).abs().max().item<double>(), 1e-6);
   EXPECT_EQ(own.score_pairs(images, texts, at::zeros({0, 2}, at::kLong)).numel(), 0);
+}
+
+TEST(GraphMatch, ScoresAsItsEquationsBroadcastToAllPairsWhateverTheChunk) {
+  at::manual_seed(5);
+  at::NoGradGuard no_grad;
+  GraphMatch own = matcher(2, 1);
+  for (at::Tensor& parameter : own.parameters()) parameter.add_(at::randn_like(parameter), 0.3);
+  Representation images = random_graphs(7, 6, 9), texts = random_graphs(23, 4, 3);
+  images.node_mask[6].fill_(true);  // no empty graphs, which have a score of their own
+  texts.node_mask[22].fill_(true);
+  const at::Tensor expected = orbweaver::testing::naive_graph_match(2, 1, own.named_parameters(), images, texts);
+  for (const int64_t chunk : {0, 1, 5, 22, 23, 4096})
+    EXPECT_LT((own.score_all(images, texts, chunk) - expected).abs().max().item<double>(), 1e-5) << chunk;
+  EXPECT_EQ(own.score_all(images, random_graphs(1, 4, 3), 8).sizes(), at::IntArrayRef({7, 1}));
+}
+
+TEST(GraphMatch, ScoringAllPairsHasTheGradientsOfScoringEach) {
+  at::manual_seed(6);
+  GraphMatch own = matcher(2, 1);
+  own.to(at::kDouble);
+  Representation images = random_graphs(4, 4, 5, at::kDouble), texts = random_graphs(5, 3, 3, at::kDouble);
+  images.nodes.requires_grad_();
+  texts.nodes.requires_grad_();
+  const at::Tensor weights = at::randn({4, 5}, at::kDouble);
+  std::vector<at::Tensor> leaves = own.parameters();
+  leaves.insert(leaves.end(), {images.nodes, texts.nodes});
+  const auto gradients = [&](const at::Tensor& scores) {
+    for (at::Tensor& leaf : leaves) leaf.mutable_grad() = at::Tensor();
+    (scores.view({4, 5}) * weights).sum().backward();
+    std::vector<at::Tensor> out;
+    for (const at::Tensor& leaf : leaves) out.push_back(leaf.grad().clone());
+    return out;
+  };
+  const std::vector<at::Tensor> each = gradients(own.score_pairs(images, texts, all_pairs(4, 5)));
+  const std::vector<at::Tensor> all = gradients(own.score_all(images, texts, 2));
+  for (size_t i = 0; i < each.size(); ++i) EXPECT_TRUE(all[i].allclose(each[i], 1e-9, 1e-12)) << i;
+}
+
+TEST(GraphMatch, NeedsMemoryForTheChunkAndNotForAllCaptions) {
+  at::manual_seed(7);
+  at::NoGradGuard no_grad;
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);  // other threads' tensors are not seen
+  GraphMatch own = matcher(2, 1);
+  const Representation images = random_graphs(4, 6, 40), texts = random_graphs(256, 3, 2);
+  const auto peak = [&](int64_t chunk) {
+    return orbweaver::testing::TensorMemory::peak([&] { own.score_all(images, texts, chunk); });
+  };
+  EXPECT_LT(4 * peak(8), peak(256));
+  at::set_num_threads(threads);
 }
 
 TEST(GraphMatch, DoesNotDependOnPaddingNorOnTheOrderOfNodesAndRelations) {
