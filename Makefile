@@ -24,7 +24,7 @@ help:
 	@echo 'make bench    build and run the benchmarks, and print their table; BENCH="rerank tokens": those alone'
 	@echo 'make fuzz     fuzz the readers of files, FUZZ_SECONDS each (now $(FUZZ_SECONDS)); FUZZ_TARGETS="npy json": these alone'
 	@echo 'make format   format the sources in place (clang-format)'
-	@echo 'make lint     check style and common mistakes (clang-format, clang-tidy)'
+	@echo 'make lint     check style and common mistakes (clang-format, cppcheck, clang-tidy)'
 	@echo 'make clean    remove $(build_dir)'
 	@echo
 	@echo 'PRESET=release|debug|asan|tsan (now $(PRESET)), JOBS=N (now $(JOBS))'
@@ -88,6 +88,8 @@ format:
 lint: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --dev
 	clang-format --dry-run --Werror $(sources)
+	cppcheck --enable=warning,performance,portability --std=c++20 --library=googletest -I sdk/include -I . -I tests \
+	  --suppressions-list=.cppcheck-suppressions --quiet -j $(JOBS) --error-exitcode=1 framework sdk plugins tests fuzz bench
 	printf '%s\n' $(plain_sources) | xargs -P $(JOBS) -n 4 clang-tidy -p $(build_dir) --quiet \
 	  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --warnings-as-errors='*'
 

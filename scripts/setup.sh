@@ -31,7 +31,7 @@ library_packages=(
   zlib1g-dev              # CLIP's vocabulary is a .txt.gz
   libgtest-dev
 )
-dev_packages=(clang-format clang-tidy)
+dev_packages=(clang-format clang-tidy cppcheck)
 bench_packages=(libbenchmark-dev)
 fuzz_packages=(clang libclang-rt-dev llvm) # libFuzzer is in the runtime; llvm names the lines of a finding
 deb_packages=(dpkg-dev file)

@@ -76,7 +76,7 @@ class Random {
 
  private:
   static uint64_t rotate(uint64_t x, int bits) { return (x << bits) | (x >> (64 - bits)); }
-  uint64_t state_[4];
+  uint64_t state_[4] = {};
 };
 
 }  // namespace orbweaver

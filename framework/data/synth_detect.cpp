@@ -61,7 +61,7 @@ class Detector {
     return colours.empty() ? otherwise : colours[random_.below(colours.size())];
   }
 
-  void report(size_t label, std::string_view colour, Box box) {
+  void report(size_t label, std::string_view colour, const Box& box) {
     int64_t probability = random_.between(600, 990);
     if (random_.chance(noise_.mislabelled)) {
       const bool region = label >= kind_count;  // a river passes for a road, not for a car

@@ -81,7 +81,10 @@ const char* type_name(Value::Type type) {
 std::string brief(const Value& value, size_t limit) {
   std::string out;
   write(value, out, limit);
-  if (out.size() > limit) out = out.substr(0, limit) + "...";
+  if (out.size() > limit) {
+    out.resize(limit);
+    out += "...";
+  }
   return out;
 }
 

@@ -16,7 +16,7 @@ using testing::message_of;
 
 const ComponentRef ref{"fusion", "mix", "/model/fusion", "/plugins/orbw_mix.so"};
 
-std::string violation(const at::Tensor& output, std::vector<int64_t> wanted) {
+std::string violation(const at::Tensor& output, const std::vector<int64_t>& wanted) {
   return message_of<Error>([&] { check_output(ref, "forward: embedding", output, wanted, true); });
 }
 

@@ -120,7 +120,7 @@ class Helper {
 
 /// Waits up to ten seconds.
 bool comes_true(const std::function<bool()>& fact) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!fact()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(200us);

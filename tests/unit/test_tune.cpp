@@ -54,7 +54,7 @@ TEST(Grid, ReadsValuesAsJsonAndElseAsWords) {
 }
 
 TEST(Grid, RefusesWhatTheParameterWouldRefuse) {
-  const auto error = [](std::vector<std::string> texts) {
+  const auto error = [](const std::vector<std::string>& texts) {
     return error_of([&] { parse_grid(schema_of<Params>(), texts); });
   };
   EXPECT_EQ(error({"wieght=1"}), "--grid wieght=1: there is no parameter \"wieght\"; did you mean \"weight\"?");

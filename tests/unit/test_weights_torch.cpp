@@ -19,7 +19,6 @@ using orbweaver::StateDict;
 /// Writes pickles instruction by instruction, as Python's pickler does.
 class Pickle {
  public:
-  Pickle() { bytes_ = "\x80\x02"; }
   Pickle& raw(const std::string& bytes) {
     bytes_ += bytes;
     return *this;
@@ -51,7 +50,7 @@ class Pickle {
   std::string end() const { return bytes_ + "."; }
 
  private:
-  std::string bytes_;
+  std::string bytes_ = "\x80\x02";
 };
 
 class WeightsFile : public ::testing::Test {
