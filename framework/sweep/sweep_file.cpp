@@ -95,8 +95,7 @@ std::string axis_label(const GridAxisParams& axis, size_t index) {
 /// wrong on the way.
 class Reader {
  public:
-  Reader(const fs::path& file, const std::vector<std::string>& settings) {
-    source_ = read_config(file, {});
+  Reader(const fs::path& file, const std::vector<std::string>& settings) : source_(read_config(file, {})) {
     // Its own name for the command line's values: --set is another option of
     // the same command.
     apply_overrides(source_, settings, settings_origin);

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <torch/nn/modules/linear.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "orbweaver/graph_builder.h"
@@ -31,19 +32,31 @@ class ColourEncoder final : public ImageEncoder {
   }
 };
 
+/// Adds a line to the file, unless its name is empty: how many items a forward had.
+void note_items(const std::string& file, int64_t count) {
+  if (!file.empty()) std::ofstream(file, std::ios::app) << count << "\n";
+}
+
 /// A trainable one: a linear map of the mean colour.
 class LinearEncoder final : public ImageEncoder {
  public:
-  explicit LinearEncoder(const Inputs&) : linear_(register_module("linear", torch::nn::Linear(3, 4))) {}
+  struct Params {
+    std::string note;
+    static void describe(ParamSpec<Params>& p) { p.field("note", &Params::note, "File for the sizes of batches"); }
+  };
+  LinearEncoder(Params params, const Inputs&)
+      : params_(std::move(params)), linear_(register_module("linear", torch::nn::Linear(3, 4))) {}
   ImageInput input() const override { return {.height = 8, .width = 8}; }
   Widths outputs() const override { return {.global = 4}; }
   Representation forward(const at::Tensor& images) override {
+    note_items(params_.note, images.size(0));
     Representation out;
     out.global = linear_->forward(images.mean({2, 3}));
     return out;
   }
 
  private:
+  Params params_;
   torch::nn::Linear linear_;
 };
 
@@ -56,15 +69,17 @@ class LengthEncoder final : public TextEncoder {
   };
   struct Params {
     bool poison = false;
+    std::string note;
     std::vector<std::filesystem::path> lists;
     Table table;
     static void describe(ParamSpec<Params>& p) {
       p.field("poison", &Params::poison, "Return NaN");
+      p.field("note", &Params::note, "File for the sizes of batches");
       p.field("lists", &Params::lists, "Not read");
       p.field("table", &Params::table, "Not read");
     }
   };
-  LengthEncoder(Params params, const Inputs&)
+  LengthEncoder(const Params& params, const Inputs&)
       : params_(params), linear_(register_module("linear", torch::nn::Linear(1, 3))) {}
   Widths outputs() const override { return {.global = 3}; }
   std::vector<int64_t> tokenize(const std::string& text) const override {
@@ -75,6 +90,7 @@ class LengthEncoder final : public TextEncoder {
     return ids;
   }
   Representation forward(const TokenBatch& tokens) override {
+    note_items(params_.note, tokens.ids.size(0));
     Representation out;
     out.global = linear_->forward(tokens.ids.sum(1, true).to(at::kFloat) / 10);
     if (params_.poison) out.global = out.global * std::numeric_limits<float>::quiet_NaN();

@@ -53,7 +53,7 @@ struct Params {
 class QbNormReranker final : public orbweaver::Reranker {
  public:
   using Params = qb_norm::Params;
-  explicit QbNormReranker(Params params) : params_(params) {}
+  explicit QbNormReranker(const Params& params) : params_(params) {}
 
   Needs needs() const override { return {.query_bank = true, .column_sums = false, .reverse_length = 0}; }
   bool transductive() const override { return false; }
