@@ -16,6 +16,7 @@
 #include <tuple>
 
 #include "framework/cache/cache_lock.h"
+#include "framework/io/files.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -23,7 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t second = 1'000'000'000;
-// Writing an entry takes seconds and renews the time of its temporary file all along, holding a lock renews it too.
+// Writing an entry takes seconds and renews the time of its temporary file all along, holding a lock renews it too. Both
+// are locked besides, where the file system has locks.
 constexpr int64_t leftover_age = 3600 * second;
 constexpr int64_t default_limit = int64_t{20} << 30;
 constexpr std::string_view extension = ".safetensors";
@@ -69,7 +71,7 @@ void remove_leftovers(const CacheScan& scan) {
     if (leftover.file.extension() == ".lock")
       remove_free_lock(leftover.file);
     else
-      unlink(leftover.file.c_str());
+      remove_leftover(leftover.file);
 }
 
 }  // namespace
@@ -118,12 +120,14 @@ std::string bytes_text(int64_t bytes) {
 
 CacheScan scan_cache(const fs::path& folder) {
   CacheScan scan;
-  const int64_t old = now() - leftover_age;
+  // A time in the future is one from before the clock was set back.
+  const int64_t at_present = now();
+  const auto is_old = [&](const CacheEntry& entry) { return std::abs(at_present - entry.used) > leftover_age; };
   for_each_file(folder / "features", [&](CacheEntry entry) {
     const std::string name = entry.file.filename().string();
     const std::string ending = entry.file.extension().string();
     if (name.starts_with('.') && (ending == ".tmp" || ending == ".lock")) {
-      if (entry.used < old) scan.leftovers.push_back(std::move(entry));
+      if (is_old(entry)) scan.leftovers.push_back(std::move(entry));
     } else if (ending == extension) {
       entry.kind = kind_of(name);
       scan.entries.push_back(std::move(entry));
@@ -131,7 +135,7 @@ CacheScan scan_cache(const fs::path& folder) {
   });
   for_each_file(folder / "files", [&](CacheEntry entry) {
     if (entry.file.extension() == ".tmp") {
-      if (entry.used < old) scan.leftovers.push_back(std::move(entry));
+      if (is_old(entry)) scan.leftovers.push_back(std::move(entry));
       return;
     }
     entry.kind = "files";

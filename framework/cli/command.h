@@ -52,6 +52,10 @@ void add_plugins_check_command(CLI::App& plugins, CommandContext& context);
 RunReport make_report();
 RunReport make_interruptible_report();
 
+/// Has Ctrl-C (or SIGTERM) say in one line that the command was interrupted, and end the process at once: for the
+/// commands without an interruptible report, which have nothing to save.
+void say_interrupts();
+
 /// A result for machines: JSON and a line end on standard output.
 void print_json(const Value& value);
 

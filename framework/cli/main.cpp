@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace orbweaver;
+  say_interrupts();
   try {
     return run(argc, argv);
   } catch (const InputError& error) {

@@ -1,7 +1,9 @@
 // RunReport on a command line.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,7 +22,24 @@ extern "C" void ask_to_stop(int signal) {
   }
 }
 
+/// Ends the process by the signal, as the shell that waits for it expects, after one line.
+extern "C" void say_and_end(int signal) {
+  // Nothing else is allowed in a handler: the text is put together without memory or streams.
+  const char* const texts[] = {isatty(STDERR_FILENO) ? "\n" : "", "orbweaver: interrupted by ",
+                               signal == SIGINT ? "SIGINT" : "SIGTERM", "; the same command starts again\n"};
+  for (const char* text : texts)
+    if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 }  // namespace
+
+void say_interrupts() {
+  for (const int signal : {SIGINT, SIGTERM})
+    // What runs in the background of a script ignores Ctrl-C, and goes on to.
+    if (std::signal(signal, say_and_end) == SIG_IGN) std::signal(signal, SIG_IGN);
+}
 
 RunReport make_report() {
   struct State {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "orbweaver/error.h"
 
@@ -60,7 +63,76 @@ void sync_folder(const fs::path& folder) {
   if (descriptor.get() >= 0) fsync(descriptor.get());
 }
 
+/// @return 0, or errno
+int lock(int descriptor) {
+  int result = 0;
+  do result = flock(descriptor, LOCK_EX | LOCK_NB);
+  while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+bool is_unlinked(int descriptor) {
+  struct stat info {};
+  return fstat(descriptor, &info) == 0 && info.st_nlink == 0;
+}
+
+std::string temporary_name(const fs::path& path, unsigned number) {
+  return fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), number);
+}
+
+/// "last.safetensors" of ".last.safetensors.4711.0.tmp"; empty for what is no temporary_name().
+std::string target_of(const std::string& name) {
+  if (!name.starts_with('.') || !name.ends_with(".tmp")) return {};
+  std::string target = name.substr(1, name.size() - 5);
+  for (int numbers = 0; numbers < 2; ++numbers) {
+    const size_t dot = target.rfind('.');
+    if (dot == std::string::npos || dot + 1 == target.size()) return {};
+    if (target.find_first_not_of("0123456789", dot + 1) != std::string::npos) return {};
+    target.resize(dot);
+  }
+  return target;
+}
+
+/// Removes what killed writers of `path` left. A folder is listed once in a process, at its first write there: one that
+/// writes many files would else list it for each.
+void remove_leftovers_of(const fs::path& path) {
+  using Leftovers = std::multimap<std::string, fs::path>;
+  static std::mutex mutex;
+  static std::map<fs::path, Leftovers> seen;
+  const std::lock_guard guard(mutex);
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const auto [entry, first] = seen.try_emplace(folder);
+  Leftovers& leftovers = entry->second;
+  std::error_code error;
+  if (first)
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+      if (const std::string target = target_of(at->path().filename().string()); !target.empty())
+        leftovers.emplace(target, at->path());
+  const auto [begin, end] = leftovers.equal_range(path.filename().string());
+  for (auto leftover = begin; leftover != end; ++leftover) remove_leftover(leftover->second);
+  leftovers.erase(begin, end);
+}
+
+/// A new temporary file for `path`, locked where the file system has locks. @return its descriptor, or -1 and errno
+int open_temporary(const fs::path& path, fs::path& temporary) {
+  static std::atomic<unsigned> counter{0};
+  for (;;) {
+    temporary = path.parent_path() / temporary_name(path, counter++);
+    const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    // A name that exists is a killed process's whose number came round again, or another machine's.
+    if (descriptor < 0 && errno == EEXIST) continue;
+    // Who cleans up may have taken it for a leftover before it was locked.
+    if (descriptor < 0 || (lock(descriptor) != EWOULDBLOCK && !is_unlinked(descriptor))) return descriptor;
+    close(descriptor);
+  }
+}
+
 }  // namespace
+
+bool remove_leftover(const fs::path& temporary) {
+  const Descriptor descriptor(open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  return descriptor.get() >= 0 && lock(descriptor.get()) == 0 && unlink(temporary.c_str()) == 0;
+}
 
 std::string read_file(const fs::path& path) {
   const Descriptor descriptor(open_for_reading(path));
@@ -98,32 +170,25 @@ void write_all(int descriptor, std::span<const std::byte> bytes) {
 }
 
 void write_atomically(const fs::path& path, const std::function<void(int)>& write) {
-  static std::atomic<unsigned> counter{0};
   const fs::path folder = path.parent_path();
   std::error_code error;
   if (!folder.empty()) fs::create_directories(folder, error);
+  remove_leftovers_of(path);
   fs::path temporary;
-  int opened = -1;
-  // A name that exists is a killed process's whose number came round again, or another machine's.
-  do {
-    temporary = folder / fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), counter++);
-    opened = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (opened < 0 && errno == EEXIST);
+  // Open, and so locked, until it has its name.
+  const Descriptor descriptor(open_temporary(path, temporary));
   const auto fail = [&](const std::string& reason) {
     unlink(temporary.c_str());
     throw Error(fmt::format("{}: cannot be written: {}", path.string(), reason));
   };
-  {
-    const Descriptor descriptor(opened);
-    // Where the folder could not be made, why it is missing counts, not that it is.
-    if (descriptor.get() < 0) fail(errno == ENOENT && error ? error.message() : std::strerror(errno));
-    try {
-      write(descriptor.get());
-    } catch (const std::exception& cause) {
-      fail(cause.what());
-    }
-    if (fsync(descriptor.get()) != 0) fail(std::strerror(errno));
+  // Where the folder could not be made, why it is missing counts, not that it is.
+  if (descriptor.get() < 0) fail(errno == ENOENT && error ? error.message() : std::strerror(errno));
+  try {
+    write(descriptor.get());
+  } catch (const std::exception& cause) {
+    fail(cause.what());
   }
+  if (fsync(descriptor.get()) != 0) fail(std::strerror(errno));
   if (rename(temporary.c_str(), path.c_str()) != 0) fail(std::strerror(errno));
   sync_folder(folder);
 }
@@ -153,7 +218,20 @@ std::string Hasher::hex() const {
 
 std::string hash_bytes(std::span<const std::byte> bytes) { return Hasher().add(bytes).hex(); }
 std::string hash_text(std::string_view text) { return hash_bytes(std::as_bytes(std::span(text))); }
-std::string hash_file(const fs::path& path) { return hash_bytes(MappedFile(path).bytes()); }
+
+std::string hash_file(const fs::path& path) {
+  // Read, not mapped: of a hundred thousand small files most of the time would go into mapping.
+  const Descriptor descriptor(open_for_reading(path));
+  Hasher hasher;
+  std::vector<std::byte> buffer(1 << 16);
+  for (;;) {
+    const ssize_t count = read(descriptor.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_reading(path);
+    if (count == 0) return hasher.hex();
+    hasher.add(std::span(buffer).first(static_cast<size_t>(count)));
+  }
+}
 
 MappedFile::MappedFile(const fs::path& path) {
   const Descriptor descriptor(open_for_reading(path));

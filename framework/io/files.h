@@ -20,9 +20,14 @@ std::string read_file(const std::filesystem::path& path);
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 /// Writes to a temporary name beside `path`, syncs, renames: a reader sees the old file or the whole new one.
-/// `write` is called with the descriptor of the temporary file. Creates missing folders.
+/// `write` is called with the descriptor of the temporary file. Creates missing folders. Temporary files that killed
+/// writers of the same `path` left are removed.
 void write_atomically(const std::filesystem::path& path, const std::function<void(int descriptor)>& write);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// Removes a temporary file of write_atomically whose writer was killed; leaves one that is being written, which its
+/// writer holds locked, and any where the file system has no locks. @return whether it was removed
+bool remove_leftover(const std::filesystem::path& temporary);
 
 /// Writes all bytes to a descriptor. @throws Error with the system's reason ("No space left on device").
 void write_all(int descriptor, std::span<const std::byte> bytes);

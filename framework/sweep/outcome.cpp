@@ -111,8 +111,7 @@ std::vector<std::string> SweepRunFolder::log_tail(size_t lines) const {
 void remove_leftovers(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    std::error_code ignored;
-    if (name.starts_with(".") && name.ends_with(".tmp")) fs::remove(entry.path(), ignored);
+    if (name.starts_with(".") && name.ends_with(".tmp")) remove_leftover(entry.path());
   }
 }
 

@@ -29,7 +29,9 @@ using Clock = std::chrono::steady_clock;
 
 /// Takes the lock of the sweep that is at work in a folder.
 void take(FileLock& lock, const fs::path& folder) {
-  fs::create_directories(folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw Error(fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
   if (!lock.take_if_free())
     throw InputError(
         fmt::format("{}: another sweep is at work in it "

@@ -14,6 +14,7 @@
 #include "orbweaver/error.h"
 
 namespace orbweaver {
+namespace fs = std::filesystem;
 namespace {
 
 void append(const std::filesystem::path& file, const std::string& text) {
@@ -50,6 +51,26 @@ void RunFolder::keep_metrics_until(int64_t epoch) const {
     }
   }
   write_atomically(metrics(), kept);
+}
+
+UnsavedRun::UnsavedRun(const RunFolder& folder) : folder_(folder), started_before_(folder.started()) {
+  for (const fs::path& path : {folder.config(), folder.log(), folder.tensorboard()})
+    if (!fs::exists(path)) made_.push_back(path);
+  for (fs::path path = folder.path(); !path.empty() && !fs::exists(path); path = path.parent_path())
+    made_.push_back(path);
+}
+
+void UnsavedRun::take_back() const {
+  if (started_before_) return;
+  for (const fs::path& file : {folder_.last(), folder_.best(), folder_.metrics(), folder_.record(), folder_.bad_batch()})
+    if (fs::exists(file)) return;
+  std::error_code ignored;  // what cannot be removed was told by the error that ended the run
+  for (const fs::path& path : made_) {
+    if (path == folder_.tensorboard())
+      fs::remove_all(path, ignored);
+    else
+      fs::remove(path, ignored);  // a folder only where it is empty
+  }
 }
 
 Scalars epoch_scalars(const Value& line) {

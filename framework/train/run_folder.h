@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "framework/io/tensorboard.h"
 #include "orbweaver/value.h"
@@ -37,6 +38,21 @@ class RunFolder {
 
  private:
   std::filesystem::path folder_;
+};
+
+/// Leaves a folder as it was found where a run ends before it saved anything, so that the corrected command finds no run
+/// there: a wrong dataset, batch size or weights file shows after the folder was begun.
+class UnsavedRun {
+ public:
+  /// Sees what is there, before the run begins.
+  explicit UnsavedRun(const RunFolder& folder);
+  /// Removes what the run wrote to a folder that held none, unless it saved a state or a batch that failed.
+  void take_back() const;
+
+ private:
+  RunFolder folder_;
+  bool started_before_;
+  std::vector<std::filesystem::path> made_;  // by the run, as far as they exist now
 };
 
 /// An epoch's line of metrics.jsonl as TensorBoard shows it: "loss/total", "loss/PART", "train/lr",

@@ -49,8 +49,10 @@ Dataset open_dataset(const Config& config, const RunReport& report) {
   const std::string identity = hash_text(config.dataset.root.string()).substr(0, 16);
   const std::filesystem::path known =
       config.cache.empty() ? config.cache : ContentHashes::records_in(config.cache) / (identity + ".json");
-  check_files(dataset, config.dataset, static_cast<int>(config.train.workers), known,
-              [&](int64_t done, int64_t total) { report.progress("checking images", done, total, "images", ""); });
+  check_files(dataset, config.dataset, static_cast<int>(config.train.workers), known, [&](int64_t done, int64_t total) {
+    report.stop_point();
+    report.progress("checking images", done, total, "images", "");
+  });
   std::error_code ignored;  // its time is that of its last use, as with all that the cache holds
   if (!known.empty()) last_write_time(known, std::filesystem::file_time_type::clock::now(), ignored);
   for (const SkippedItem& item : dataset.skipped)

@@ -650,11 +650,17 @@ TrainResult train_as(RankGroup& ranks, const TrainOptions& options, const RunRep
     path = loaded.config.output / fmt::format("{}-{}-s{}", as_file_name(loaded.config.name),
                                               as_file_name(loaded.config.dataset.name), loaded.config.seed);
   const RunFolder folder(fs::absolute(path).lexically_normal());
-  ranks.first_does([&] {
-    open_folder(folder, options, loaded.config);
-    return std::string();
-  });
-  return Trainer(std::move(loaded), folder, options.resume, report, ranks).run();
+  const UnsavedRun unsaved(folder);
+  try {
+    ranks.first_does([&] {
+      open_folder(folder, options, loaded.config);
+      return std::string();
+    });
+    return Trainer(std::move(loaded), folder, options.resume, report, ranks).run();
+  } catch (...) {
+    if (ranks.leads()) unsaved.take_back();
+    throw;
+  }
 }
 
 }  // namespace
