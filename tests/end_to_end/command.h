@@ -42,6 +42,7 @@ class Command {
     posix_spawn_file_actions_destroy(&files);
   }
 
+  pid_t pid() const { return pid_; }
   void send(int signal) const { kill(pid_, signal); }
   bool running() {
     if (!ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
@@ -82,8 +83,9 @@ class CommandTest : public ::testing::Test {
   }
   static void TearDownTestSuite() { suite_.reset(); }
   void SetUp() override {
+    // A parameter's place follows the name behind a slash.
     folder_ = shared_ / ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::create_directory(folder_);
+    std::filesystem::create_directories(folder_);
   }
 
   /// The demo's method, made small: seconds an epoch.
