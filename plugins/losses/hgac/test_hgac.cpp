@@ -406,6 +406,18 @@ TEST(HgacReleased, GradientsAgreeWithFiniteDifferences) {
             1e-7);
 }
 
+TEST(HgacReleased, SaysThatItsNodeTermHasNoSecondDerivative) {
+  const LossInput batch = usual_batch();
+  const at::Tensor total = make(0, 1, 0, released(6))->forward(batch).total;
+  try {
+    total.backward({}, /*retain_graph=*/true, /*create_graph=*/true);
+    FAIL() << "no error";
+  } catch (const std::exception& error) {
+    EXPECT_NE(std::string(error.what()).find("a gradient of the released node term's gradient"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(HgacReleased, ItsRelationTermTrainsNothing) {
   const LossInput batch = usual_batch();
   EXPECT_FALSE(make(0, 0, 1, released(6))->forward(batch).total.requires_grad());
