@@ -10,6 +10,7 @@
 
 #include "framework/cache/cache_folder.h"
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "orbweaver/error.h"
 #include "orbweaver/params.h"
 
@@ -77,15 +78,15 @@ void stats(const CacheOptions& options) {
     out["leftovers"]["bytes"] = leftovers.bytes;
     return print_json(out);
   }
-  fmt::print("{}: {} entries, {} of at most {}\n", options.folder, all.entries, bytes_text(all.bytes),
-             bytes_text(limit));
+  print_out("{}: {} entries, {} of at most {}\n", options.folder, all.entries, bytes_text(all.bytes),
+            bytes_text(limit));
   if (all.entries > 0)
-    fmt::print("  {:<16} {:>7} {:>10}  {:<20}  {:<20}\n", "kind", "entries", "size", "least recent use", "last use");
+    print_out("  {:<16} {:>7} {:>10}  {:<20}  {:<20}\n", "kind", "entries", "size", "least recent use", "last use");
   for (const auto& [kind, sum] : kinds)
-    fmt::print("  {:<16} {:>7} {:>10}  {}  {}\n", kind, sum.entries, bytes_text(sum.bytes), time_text(sum.oldest),
-               time_text(sum.newest));
+    print_out("  {:<16} {:>7} {:>10}  {}  {}\n", kind, sum.entries, bytes_text(sum.bytes), time_text(sum.oldest),
+              time_text(sum.newest));
   if (leftovers.entries > 0)
-    fmt::print(
+    print_out(
         "  {} files of {} are left over from runs that were killed; the next run that stores something, or "
         "clear, removes them\n",
         leftovers.entries, bytes_text(leftovers.bytes));
@@ -115,7 +116,7 @@ void clear(const CacheOptions& options) {
     out["bytes"] = removed.bytes;
     return print_json(out);
   }
-  fmt::print("{}: removed {} entries, {}\n", options.folder, removed.entries, bytes_text(removed.bytes));
+  print_out("{}: removed {} entries, {}\n", options.folder, removed.entries, bytes_text(removed.bytes));
 }
 
 void add_common_options(CLI::App* command, CacheOptions& options) {

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "framework/io/json.h"
+#include "framework/io/printable.h"
+#include "orbweaver/error.h"
 
 namespace orbweaver {
 namespace {
@@ -18,7 +22,13 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-void print_json(const Value& value) { fmt::print("{}\n", to_json(value)); }
+void print_text(std::FILE* stream, std::string_view text) {
+  const std::string shown = printable(text);
+  if (std::fwrite(shown.data(), 1, shown.size(), stream) < shown.size() && stream == stdout)
+    throw Error(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+}
+
+void print_json(const Value& value) { fmt::print("{}\n", printable_json(to_json(value))); }
 
 bool on_terminal() {
   static const bool result = isatty(STDERR_FILENO) != 0;
@@ -73,9 +83,9 @@ void Progress::print() {
   if (!note_.empty()) line += ", " + note_;
   // Carriage return and "erase to the end": the line is rewritten in place.
   if (on_terminal())
-    fmt::print(stderr, "\r{}\033[K", line);
+    fmt::print(stderr, "\r{}\033[K", printable(line));
   else
-    fmt::print(stderr, "{}\n", line);
+    print_text(stderr, line + "\n");
 }
 
 }  // namespace orbweaver

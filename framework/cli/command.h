@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "framework/io/report.h"
 #include "orbweaver/value.h"
@@ -55,6 +57,10 @@ RunReport make_interruptible_report();
 /// Has Ctrl-C (or SIGTERM) say in one line that the command was interrupted, and end the process at once: for the
 /// commands without an interruptible report, which have nothing to save.
 void say_interrupts();
+
+/// Text for people on standard output or error: of what names, captions and files hold, control characters are spelled
+/// out (framework/io/printable.h). print_out and print_err (print.h) format it, too.
+void print_text(std::FILE* stream, std::string_view text);
 
 /// A result for machines: JSON and a line end on standard output.
 void print_json(const Value& value);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/plugin/plugin_host.h"
@@ -42,11 +43,11 @@ void validate_files(const ConfigOptions& options, CommandContext& context) {
       host.search_paths = plugin_search_paths(source);
       PluginHost plugins(host);
       const std::vector<std::string> problems = config_problems(source, plugins, Completeness::partial);
-      for (const std::string& line : problems) fmt::print(stderr, "orbweaver: {}\n", line);
-      if (problems.empty()) fmt::print("{}: valid\n", file.string());
+      for (const std::string& line : problems) print_err("orbweaver: {}\n", line);
+      if (problems.empty()) print_out("{}: valid\n", file.string());
       bad += problems.empty() ? 0 : 1;
     } catch (const Error& error) {
-      fmt::print(stderr, "orbweaver: {}\n", error.what());
+      print_err("orbweaver: {}\n", error.what());
       ++bad;
     }
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/data/check.h"
 #include "framework/data/oracle.h"
 #include "framework/data/stats.h"
@@ -87,7 +88,7 @@ void check(const DataOptions& options, CommandContext& context) {
   if (options.json)
     print_json(report.value());
   else
-    fmt::print("{}", report.text());
+    print_out("{}", report.text());
   if (!report.clean()) context.exit_code = exit_failed;
 }
 
@@ -127,7 +128,7 @@ void stats(const DataOptions& options) {
   if (options.json)
     print_json(figures);
   else
-    fmt::print("{}", stats_text(figures));
+    print_out("{}", stats_text(figures));
 }
 
 const Split& split_named(const Dataset& dataset, const std::string& name) {
@@ -162,8 +163,8 @@ void oracle(const DataOptions& options) {
   const auto outcomes = pair_outcomes(pairs.pairs, pair_scorer(GeometryOracle(split, dataset.triples, ties)));
   const std::vector<AbilityRow> rows = ability_rows(pairs.pairs, outcomes);
   if (!options.json) {
-    fmt::print("geometry oracle on the detections of the {} split: {} pairs{}\n{}", split.name, pairs.pairs.size(),
-               options.guess ? ", ties by lot" : "", format_abilities(rows));
+    print_out("geometry oracle on the detections of the {} split: {} pairs{}\n{}", split.name, pairs.pairs.size(),
+              options.guess ? ", ties by lot" : "", format_abilities(rows));
     return;
   }
   Value value = abilities_record(pairs, rows);
@@ -194,8 +195,8 @@ void synth(DataOptions& options) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.json) {
-    fmt::print("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(), images,
-               options.synth.seed, seconds);
+    print_out("{}: {} images with 5 captions each, seed {}, in {:.1f} s\n", options.synth.folder.string(), images,
+              options.synth.seed, seconds);
     return;
   }
   Value value;

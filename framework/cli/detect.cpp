@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 
 namespace orbweaver {
 
@@ -51,8 +52,8 @@ void add_detect_command(CLI::App& app, CommandContext& context) {
     if (*json)
       print_json(result.value());
     else
-      fmt::print("{}", result.text());
-    if (result.interrupted) fmt::print(stderr, "interrupted; the same command goes on from here\n");
+      print_out("{}", result.text());
+    if (result.interrupted) print_err("interrupted; the same command goes on from here\n");
     if (result.interrupted || !result.broken.empty()) context.exit_code = exit_failed;
   });
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/train/evaluate.h"
 
 namespace orbweaver {
@@ -47,16 +48,16 @@ void add_eval_command(CLI::App& app, CommandContext&) {
     const RunReport report = make_report();
     const EvalResult result = evaluate_run(*options, report);
     if (*json) return print_json(result.record);
-    fmt::print("{}\n", format_table(result.rows));
+    print_out("{}\n", format_table(result.rows));
     if (const auto& abilities = result.rows.front().abilities; !abilities.empty())
-      fmt::print("{}\n", format_abilities(abilities));
-    fmt::print("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
-               result.record.at("images").as_int(), result.record.at("captions").as_int(),
-               result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),
-               1000 * result.record.at("seconds_per_pair").as_double());
+      print_out("{}\n", format_abilities(abilities));
+    print_out("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
+              result.record.at("images").as_int(), result.record.at("captions").as_int(),
+              result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),
+              1000 * result.record.at("seconds_per_pair").as_double());
     if (const Value* shortlist = result.record.find("shortlist"))
-      fmt::print("interaction shortlist of {}: recall i2t {:.2f}, t2i {:.2f}\n", shortlist->at("length").as_int(),
-                 shortlist->at("i2t_recall").as_double(), shortlist->at("t2i_recall").as_double());
+      print_out("interaction shortlist of {}: recall i2t {:.2f}, t2i {:.2f}\n", shortlist->at("length").as_int(),
+                shortlist->at("i2t_recall").as_double(), shortlist->at("t2i_recall").as_double());
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "framework/cli/command.h"
 #include "framework/data/graph_command.h"
+#include "framework/io/printable.h"
 
 namespace orbweaver {
 
@@ -52,7 +53,7 @@ void add_graph_command(CLI::App& app, CommandContext&) {
       "  orbweaver graph --use erg --text-file captions.txt > graphs.jsonl");
   command->callback([options, text, text_option] {
     if (text_option->count() > 0) options->text = *text;
-    make_graphs(*options, [](std::string_view out) { std::fwrite(out.data(), 1, out.size(), stdout); });
+    make_graphs(*options, [](std::string_view json) { fmt::print("{}", printable_json(json)); });
   });
 }
 

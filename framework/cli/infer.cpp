@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/io/files.h"
 
 namespace orbweaver {
@@ -27,17 +28,17 @@ size_t name_width(const InferOptions& options) {
 /// @param name  of the numbers; each image's largest is marked.
 void print_rows(const InferOptions& options, const std::string& name, const Matrix<float>& numbers) {
   const size_t width = std::max(name_width(options), name.size());
-  fmt::print("\n{:<{}}", name, width);
-  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print(" {:>8}", fmt::format("[{}]", t + 1));
-  fmt::print("\n");
+  print_out("\n{:<{}}", name, width);
+  for (size_t t = 0; t < options.texts.size(); ++t) print_out(" {:>8}", fmt::format("[{}]", t + 1));
+  print_out("\n");
   for (int64_t i = 0; i < numbers.rows(); ++i) {
-    fmt::print("{:<{}}", shortened(options.images[static_cast<size_t>(i)].filename().string(), width), width);
+    print_out("{:<{}}", shortened(options.images[static_cast<size_t>(i)].filename().string(), width), width);
     int64_t best = 0;
     for (int64_t t = 1; t < numbers.cols(); ++t)
       if (numbers(i, t) > numbers(i, best)) best = t;
     for (int64_t t = 0; t < numbers.cols(); ++t)
-      fmt::print(" {:>7.4f}{}", numbers(i, t), t == best && numbers.cols() > 1 ? "*" : " ");
-    fmt::print("\n");
+      print_out(" {:>7.4f}{}", numbers(i, t), t == best && numbers.cols() > 1 ? "*" : " ");
+    print_out("\n");
   }
 }
 
@@ -58,19 +59,19 @@ std::string as_text(const Explanation& explanation) {
 
 /// Sentences are numbered above the table, so that it fits a terminal.
 void print_tables(const InferOptions& options, const InferResult& result) {
-  for (size_t t = 0; t < options.texts.size(); ++t) fmt::print("[{}] {}\n", t + 1, options.texts[t]);
+  for (size_t t = 0; t < options.texts.size(); ++t) print_out("[{}] {}\n", t + 1, options.texts[t]);
   print_rows(options, "image", result.scores);
   if (result.probabilities) print_rows(options, "probability", *result.probabilities);
-  fmt::print("\n");
-  if (result.scores.cols() > 1) fmt::print("* the image's best sentence\n");
+  print_out("\n");
+  if (result.scores.cols() > 1) print_out("* the image's best sentence\n");
   if (!result.interactions.empty()) {
-    fmt::print("score = {:g} x cosine", result.embedding_weight);
-    for (const InteractionScores& part : result.interactions) fmt::print(" + {:g} x {}", part.weight, part.use);
-    fmt::print("; --json prints the parts\n");
+    print_out("score = {:g} x cosine", result.embedding_weight);
+    for (const InteractionScores& part : result.interactions) print_out(" + {:g} x {}", part.weight, part.use);
+    print_out("; --json prints the parts\n");
   }
   if (result.probabilities)
-    fmt::print("probability = softmax of scores / {:.4g} over the sentences\n", result.temperature);
-  for (const Explanation& explanation : result.explanations) fmt::print("{}\n", as_text(explanation));
+    print_out("probability = softmax of scores / {:.4g} over the sentences\n", result.temperature);
+  for (const Explanation& explanation : result.explanations) print_out("{}\n", as_text(explanation));
 }
 
 Value as_value(const Matrix<float>& numbers) {

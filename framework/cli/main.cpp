@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/model/libtorch_version.h"
 #include "framework/plugin/hosted.h"
 #include "framework/version.h"
@@ -30,7 +31,7 @@ std::string version_text() {
 void report(const std::string& text) {
   std::fflush(stdout);
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) fmt::print(stderr, "orbweaver: {}\n", line);
+  for (std::string line; std::getline(lines, line);) print_err("orbweaver: {}\n", line);
 }
 
 void add_commands(CLI::App& app, CommandContext& context) {

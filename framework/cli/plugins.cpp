@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/plugin/hosted.h"
 #include "framework/plugin/plugin_host.h"
 #include "framework/plugin/settings.h"
@@ -65,14 +66,14 @@ Value file_value(const PluginFile& file) {
 }
 
 void print_file(const PluginFile& file) {
-  fmt::print("{}{} {}\n", file.stem, file.manifest ? " " + file.manifest->version : "", file.ok() ? "ok" : "REFUSED");
-  fmt::print("  {}\n", file.file.string());
+  print_out("{}{} {}\n", file.stem, file.manifest ? " " + file.manifest->version : "", file.ok() ? "ok" : "REFUSED");
+  print_out("  {}\n", file.file.string());
   if (file.manifest)
-    fmt::print("  SDK {}, {}, {}, {}\n", file.manifest->sdk_version(), plane_of(*file.manifest),
-               file.manifest->compiler, file.manifest->standard_library);
-  if (!file.ok()) return fmt::print("  {}\n", file.status);
+    print_out("  SDK {}, {}, {}, {}\n", file.manifest->sdk_version(), plane_of(*file.manifest), file.manifest->compiler,
+              file.manifest->standard_library);
+  if (!file.ok()) return print_out("  {}\n", file.status);
   for (const Component& component : file.plugin->components)
-    fmt::print("  {:<14} {:<16} {}\n", component.kind, component.id, component.summary);
+    print_out("  {:<14} {:<16} {}\n", component.kind, component.id, component.summary);
 }
 
 void list_plugins(const PluginsOptions& options) {
@@ -87,7 +88,7 @@ void list_plugins(const PluginsOptions& options) {
   if (!files.empty()) return;
   std::vector<std::string> folders;
   for (const fs::path& folder : host.folders()) folders.push_back(folder.string());
-  fmt::print("no plugins (orbw_*.so) in {}\n", fmt::join(folders, ", "));
+  print_out("no plugins (orbw_*.so) in {}\n", fmt::join(folders, ", "));
 }
 
 /// A component with the plugin that it is in.
@@ -199,10 +200,10 @@ Value schema_value(const Schema& schema) {
 
 void print_schema(const Schema& schema, const std::string& prefix) {
   for (const Field& field : schema.fields) {
-    fmt::print("  {}{}: {}, {}\n", prefix, field.name, describe_type(field.type),
-               field.required ? "required" : "default " + brief(field.default_value));
-    if (!field.doc.empty()) fmt::print("      {}\n", field.doc);
-    if (!field.tune.empty()) fmt::print("      values to tune over: {}\n", brief(Value(field.tune), 200));
+    print_out("  {}{}: {}, {}\n", prefix, field.name, describe_type(field.type),
+              field.required ? "required" : "default " + brief(field.default_value));
+    if (!field.doc.empty()) print_out("      {}\n", field.doc);
+    if (!field.tune.empty()) print_out("      values to tune over: {}\n", brief(Value(field.tune), 200));
     if (field.type.object) print_schema(*field.type.object, prefix + field.name + ".");
     if (field.type.item && field.type.item->object) print_schema(*field.type.item->object, prefix + field.name + "[].");
   }
@@ -225,15 +226,15 @@ void describe_component(const PluginsOptions& options) {
     value["example"]["value"] = example;
     return print_json(value);
   }
-  fmt::print("{} {}: {}\n", component->kind, component->id, component->summary);
-  fmt::print("plugin {} {} ({})\n\n", plugin->manifest.name, plugin->manifest.version, plugin->file.string());
+  print_out("{} {}: {}\n", component->kind, component->id, component->summary);
+  print_out("plugin {} {} ({})\n\n", plugin->manifest.name, plugin->manifest.version, plugin->file.string());
   if (component->parameters.fields.empty())
-    fmt::print("It has no parameters.\n");
+    print_out("It has no parameters.\n");
   else
-    fmt::print("Parameters:\n");
+    print_out("Parameters:\n");
   print_schema(component->parameters, "");
-  fmt::print("\nIn a config, at {}:\n  {}\n", place_of(*component), brief(example, 1000));
-  if (plugin->stem != component->id) fmt::print("with \"{}\" in its \"plugins\"\n", plugin->stem);
+  print_out("\nIn a config, at {}:\n  {}\n", place_of(*component), brief(example, 1000));
+  if (plugin->stem != component->id) print_out("with \"{}\" in its \"plugins\"\n", plugin->stem);
 }
 
 void add_common_options(CLI::App* command, const std::shared_ptr<PluginsOptions>& options) {

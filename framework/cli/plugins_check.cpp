@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/io/json.h"
 #include "framework/plugin/check_process.h"
 #include "orbweaver/error.h"
@@ -38,18 +39,18 @@ class Printer {
   void operator()(const CheckStep& step) {
     if (step.component != component_ && !step.component.empty()) {
       component_ = step.component;
-      fmt::print("{}\n", component_);
+      print_out("{}\n", component_);
     }
     const char* margin = step.component.empty() || step.stage == "exit" ? "" : "  ";
     const std::string name = step.property.empty() ? step.stage : step.property;
     const char* state = step.state == State::passed ? "ok" : step.state == State::skipped ? "-" : "FAILED";
     // The reason of one that passed is what was found, of one that was skipped why.
     const std::string found = step.state == State::failed || step.reason.empty() ? "" : "      " + step.reason;
-    fmt::print("{}{:<18} {}{}\n", margin, name, state, found);
+    print_out("{}{:<18} {}{}\n", margin, name, state, found);
     if (step.state == State::failed) {
-      if (!step.rule.empty()) fmt::print("    rule:  {}\n", step.rule);
-      fmt::print("    found: {}\n", step.reason);
-      if (!step.mend.empty()) fmt::print("    mend:  {}\n", step.mend);
+      if (!step.rule.empty()) print_out("    rule:  {}\n", step.rule);
+      print_out("    found: {}\n", step.reason);
+      if (!step.mend.empty()) print_out("    mend:  {}\n", step.mend);
     }
     std::fflush(stdout);
   }
@@ -75,8 +76,8 @@ int check(const CheckArguments& arguments) {
   if (result.passed) return exit_done;
   const CheckStep& last = result.steps.back();
   std::fflush(stdout);
-  fmt::print(stderr, "orbweaver: {}: {}: {}{}\n", options.file.string(), last.where(), last.reason,
-             last.mend.empty() ? "" : "; " + last.mend);
+  print_err("orbweaver: {}: {}: {}{}\n", options.file.string(), last.where(), last.reason,
+            last.mend.empty() ? "" : "; " + last.mend);
   return exit_failed;
 }
 

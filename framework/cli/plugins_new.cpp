@@ -8,6 +8,7 @@
 #include <string>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/plugin/plugin_host.h"
 #include "framework/plugin/scaffold.h"
 
@@ -36,11 +37,11 @@ void write_new(const NewOptions& options) {
     return print_json(value);
   }
   const std::string folder = shown(written.folder), name = options.plugin.name;
-  for (const fs::path& file : written.files) fmt::print("{}\n", (fs::path(folder) / file).string());
-  fmt::print("\nIt works as it is. Build it, and see whether it keeps what its kind promises:\n");
-  fmt::print("  cmake -S {0} -B {0}/build{1}\n", folder, written.prefix_option);
-  fmt::print("  cmake --build {0}/build\n  orbweaver plugins check {0}/build/orbw_{1}.so\n", folder, name);
-  fmt::print("{}/README.md goes on from there.\n", folder);
+  for (const fs::path& file : written.files) print_out("{}\n", (fs::path(folder) / file).string());
+  print_out("\nIt works as it is. Build it, and see whether it keeps what its kind promises:\n");
+  print_out("  cmake -S {0} -B {0}/build{1}\n", folder, written.prefix_option);
+  print_out("  cmake --build {0}/build\n  orbweaver plugins check {0}/build/orbw_{1}.so\n", folder, name);
+  print_out("{}/README.md goes on from there.\n", folder);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 
 namespace orbweaver {
 namespace {
@@ -55,7 +56,7 @@ RunReport make_report() {
   RunReport report;
   report.line = [state](const std::string& text) {
     state->clear();
-    fmt::print(stderr, "{}\n", text);
+    print_err("{}\n", text);
   };
   report.progress = [state](const std::string& what, int64_t done, int64_t total, const std::string& unit,
                             const std::string& note) {

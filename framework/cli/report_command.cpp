@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/report/report.h"
 
 namespace orbweaver {
@@ -39,8 +40,8 @@ void add_report_command(CLI::App& app, CommandContext&) {
       return print_json(value);
     }
     for (const std::string& text : written.missing) report.line(text);
-    fmt::print("{}: {} of {} runs finished, {:.1f} MB\n", written.file.string(), written.finished, written.runs,
-               static_cast<double>(written.bytes) / 1e6);
+    print_out("{}: {} of {} runs finished, {:.1f} MB\n", written.file.string(), written.finished, written.runs,
+              static_cast<double>(written.bytes) / 1e6);
   });
 }
 

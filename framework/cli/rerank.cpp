@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/eval/rerank_scores.h"
 #include "framework/eval/tune.h"
 #include "framework/io/files.h"
@@ -56,8 +57,8 @@ void rerank_command(const Options& options) {
     fmt::print("{}", result.lists);
   if (!evaluated) return;
   if (options.json) return print_json(result.record);
-  fmt::print("{}", format_table(result.rows));
-  if (!options.out.empty()) fmt::print("lists: {}\n", options.out);
+  print_out("{}", format_table(result.rows));
+  if (!options.out.empty()) print_out("lists: {}\n", options.out);
 }
 
 void tune_command(const Options& options) {
@@ -77,12 +78,12 @@ void tune_command(const Options& options) {
   const std::string fragment = to_json(result.fragment) + "\n";
   if (!options.out.empty()) write_atomically(options.out, fragment);
   if (options.json) return print_json(result.record);
-  fmt::print("validation scores {}: {} images, {} captions\n{}", options.tune, result.record.at("images").as_int(),
-             result.record.at("captions").as_int(), format_table(result));
+  print_out("validation scores {}: {} images, {} captions\n{}", options.tune, result.record.at("images").as_int(),
+            result.record.at("captions").as_int(), format_table(result));
   if (options.out.empty())
-    fmt::print("{}", fragment);
+    print_out("{}", fragment);
   else
-    fmt::print("written: {}; apply it with --use {}, or extend it in a config\n", options.out, options.out);
+    print_out("written: {}; apply it with --use {}, or extend it in a config\n", options.out, options.out);
 }
 
 void curve_command(const Options& options) {
@@ -95,8 +96,8 @@ void curve_command(const Options& options) {
   const CurveResult result = rerank_curves(curve, make_report());
   if (!options.out.empty()) write_atomically(options.out, to_csv(result));
   if (options.json) return print_json(result.record);
-  fmt::print("{}", format_table(result));
-  if (!options.out.empty()) fmt::print("written: {}\n", options.out);
+  print_out("{}", format_table(result));
+  if (!options.out.empty()) print_out("written: {}\n", options.out);
 }
 
 void add_score_options(CLI::App& command, SavedScoresOptions& scores) {

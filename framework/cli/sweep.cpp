@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/io/json.h"
 #include "framework/sweep/worker.h"
 
@@ -49,7 +50,7 @@ int sweep(SweepArguments& arguments) {
   if (arguments.json)
     print_json(result.value);
   else
-    fmt::print("{}{}", result.text, result.text.ends_with('\n') ? "" : "\n");
+    print_out("{}{}", result.text, result.text.ends_with('\n') ? "" : "\n");
   if (arguments.options.dry_run) return exit_done;
   if (result.failed > 0)
     report.line(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "framework/cli/command.h"
+#include "framework/cli/print.h"
 #include "framework/io/json.h"
 #include "framework/model/inspect_weights.h"
 #include "framework/plugin/settings.h"
@@ -33,24 +34,24 @@ std::string grouped(int64_t number) {
 }
 
 void print_tensors(const WeightsInspection& inspection, const std::string& file) {
-  if (!inspection.not_tensors.empty()) return fmt::print("no named tensors: {}\n", inspection.not_tensors);
+  if (!inspection.not_tensors.empty()) return print_out("no named tensors: {}\n", inspection.not_tensors);
   std::string dtypes;
   for (const auto& [name, count] : inspection.dtypes)
     dtypes += fmt::format("{}{} {}", dtypes.empty() ? "" : ", ", count, name);
-  fmt::print("{}: {} tensors ({}), {} values, {:.1f} MB\n", file, inspection.tensors, dtypes,
-             grouped(inspection.values), static_cast<double>(inspection.bytes) / 1e6);
+  print_out("{}: {} tensors ({}), {} values, {:.1f} MB\n", file, inspection.tensors, dtypes, grouped(inspection.values),
+            static_cast<double>(inspection.bytes) / 1e6);
   for (const auto& group : inspection.groups)
-    fmt::print("  {:<24} {:>5} tensors {:>15} values\n", group.name, group.tensors, grouped(group.values));
+    print_out("  {:<24} {:>5} tensors {:>15} values\n", group.name, group.tensors, grouped(group.values));
 }
 
 void print_fit(const WeightsInspection::Candidate& candidate) {
-  fmt::print("fits {} {}", candidate.kind, candidate.id);
-  if (candidate.widths.global > 0) fmt::print(", global {} wide", candidate.widths.global);
-  if (candidate.widths.tokens > 0) fmt::print(", tokens {} wide", candidate.widths.tokens);
-  fmt::print("\n  {}{}\n", to_json(candidate.params, -1),
-             candidate.plugin == candidate.id ? "" : fmt::format(", with \"{}\" in \"plugins\"", candidate.plugin));
+  print_out("fits {} {}", candidate.kind, candidate.id);
+  if (candidate.widths.global > 0) print_out(", global {} wide", candidate.widths.global);
+  if (candidate.widths.tokens > 0) print_out(", tokens {} wide", candidate.widths.tokens);
+  print_out("\n  {}{}\n", to_json(candidate.params, -1),
+            candidate.plugin == candidate.id ? "" : fmt::format(", with \"{}\" in \"plugins\"", candidate.plugin));
   std::istringstream notes(candidate.notes);
-  for (std::string line; std::getline(notes, line);) fmt::print("  {}\n", line);
+  for (std::string line; std::getline(notes, line);) print_out("  {}\n", line);
 }
 
 /// Reasons are cut to a screen's width or two: --json has them whole.
@@ -68,7 +69,7 @@ void inspect_command(const WeightsOptions& options, CommandContext& context) {
     if (candidate.refusal.empty()) print_fit(candidate);
   for (const auto& candidate : inspection.candidates)
     if (!candidate.refusal.empty())
-      fmt::print("does not fit {} {}: {}\n", candidate.kind, candidate.id, cut(candidate.refusal));
+      print_out("does not fit {} {}: {}\n", candidate.kind, candidate.id, cut(candidate.refusal));
 }
 
 }  // namespace
