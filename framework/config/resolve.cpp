@@ -47,7 +47,8 @@ struct SplitKeys {
 SplitKeys split_keys(const Place& place) {
   SplitKeys keys;
   const Schema& host = config::host_keys(place.kind);
-  for (const auto& [key, value] : place.value->as_object()) (host.find(key) ? keys.host : keys.own)[key] = value;
+  for (const auto& [key, value] : place.value->as_object())
+    (host.find(key) ? keys.host : keys.own).as_object().emplace_back(key, value);
   return keys;
 }
 

@@ -100,6 +100,28 @@ TEST_F(Extends, AFolderThatIsNoRunIsCalledSo) {
   EXPECT_EQ(merged(folder_.path()), R"({"seed":2})");
 }
 
+TEST_F(Extends, TakesATimeThatGrowsWithTheNumberOfKeysAndPlugins) {
+  // Looking through all keys for each would take minutes.
+  std::string keys, plugins;
+  for (int i = 0; i < 150'000; ++i) {
+    keys += "\"key" + std::to_string(i) + "\": {\"a\": 1}, ";
+    plugins += (i ? ", \"plugin" : "\"plugin") + std::to_string(i) + "\"";
+  }
+  file("base.json", "{" + keys + "\"plugins\": [" + plugins + "]}");
+  const fs::path top =
+      file("top.json", "{" + keys + "\"extends\": \"base.json\", \"plugins\": [" + plugins + ", \"x\"]}");
+  const ConfigSource source = read_config(top, {});
+  EXPECT_EQ(source.value.as_object().size(), 150'001u);
+  EXPECT_EQ(source.value.at("plugins").as_list().size(), 150'001u);
+  EXPECT_EQ(source.origin("/plugins/150000"), top.string());
+  EXPECT_EQ(source.origin("/plugins/149999"), (folder_.path() / "base.json").string());
+}
+
+TEST_F(Extends, OfADeviceIsRefusedWithItsName) {
+  const fs::path config = file("config.json", R"({"extends": "/dev/zero"})");
+  EXPECT_EQ(fault([&] { read_config(config, {}); }), "/dev/zero: is a device, expected a file");
+}
+
 TEST_F(Extends, EachValueRemembersTheFileThatWroteIt) {
   const std::string a = file("a.json", R"({"train": {"lr": 1, "epochs": 5}})").string();
   const fs::path b = file("b.json", R"({"extends": "a.json", "train": {"lr": 2}})");
