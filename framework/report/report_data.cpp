@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <string_view>
 
 #include "framework/eval/abilities.h"
 #include "framework/eval/row_lines.h"
@@ -30,6 +32,37 @@ ReportEpoch read_epoch(const Value& line) {
   if (const Value* val = line.find("val")) add("validation mR", number_of(member(*val, "mR")));
   add("learning rate", number_of(member(line, "lr")));
   return out;
+}
+
+fs::path resolved(const fs::path& path) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(path, error);
+  return error ? fs::absolute(path).lexically_normal() : real;
+}
+
+/// Whether `path`, links followed, lies in `folder` or is it.
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  const fs::path at = resolved(path), root = resolved(folder);
+  return std::mismatch(root.begin(), root.end(), at.begin(), at.end()).first == root.end();
+}
+
+/// The folder of a run as results.json names it. A sweep writes it relative to its own and below it; another one would
+/// put into the page what lies anywhere on the machine that makes it.
+fs::path folder_of_run(const std::string& given, const std::string& fallback, const fs::path& sweep) {
+  const fs::path folder(given.empty() ? fallback : given);
+  if (folder.is_absolute() || std::find(folder.begin(), folder.end(), "..") != folder.end() ||
+      given.find('\0') != std::string::npos)
+    throw InputError(
+        fmt::format("the folder of a run is {}, expected one below the sweep's, as orbweaver sweep writes it: "
+                    "\"runs/f1-s1\"",
+                    brief(Value(folder.string()))));
+  const char* allowed = std::getenv("ORBWEAVER_OUTSIDE_LINKS");
+  if (!is_inside(sweep / folder, sweep) && !(allowed && std::string_view(allowed) == "1"))
+    throw InputError(
+        fmt::format("{} leads to {}, outside the sweep's folder; put the run there, or set ORBWEAVER_OUTSIDE_LINKS=1 "
+                    "if the link is yours",
+                    folder.string(), resolved(sweep / folder).string()));
+  return sweep / folder;
 }
 
 /// Reads config, record and curves of a run; a missing folder (a run that never began) leaves them empty.
@@ -75,7 +108,7 @@ ReportRun read_run(const Value& value, const std::string& variant, const fs::pat
   run.best_epoch = integer_of(member(value, "best_epoch"));
   run.val_mean_recall = number_of(member(value, "val_mR"));
   const std::string folder = text_of(member(value, "folder"));
-  run.folder = sweep / (folder.empty() ? fmt::format("runs/{}-s{}", variant, run.seed) : folder);
+  run.folder = folder_of_run(folder, fmt::format("runs/{}-s{}", variant, run.seed), sweep);
   const std::string name = text_of(member(value, "name"));
   run.name = name.empty() ? run.folder.filename().string() : name;
   read_folder(run);
@@ -233,6 +266,10 @@ ReportRun read_plain_run(const fs::path& folder, const std::string& name) {
   run.status = "stopped";
   run.reason = "there is no record.json: the training did not end";
   if (!fs::exists(folder / "log.txt")) return run;
+  if (!is_inside(folder / "log.txt", folder)) {
+    run.log_tail = {"log.txt is not shown: it is a link that leads out of the run's folder"};
+    return run;
+  }
   const std::vector<std::string> log = read_lines(folder / "log.txt");
   run.log_tail.assign(log.end() - std::min<std::ptrdiff_t>(10, std::ssize(log)), log.end());
   return run;

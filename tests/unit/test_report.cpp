@@ -756,6 +756,50 @@ TEST_F(ReportTest, AnEntryThatOnlySomeRunsHaveIsNotCalledShared) {
 
 // Run folders.
 
+TEST_F(ReportTest, ReadsNoRunFolderOutsideTheSweeps) {
+  const fs::path sweep = write_sweep(), results = sweep / "results.json";
+  write_finished_run(folder() / "private", 1, 1);
+  const auto refused = [&](const std::string& run) {
+    Value value = read_json(results);
+    value["variants"].as_list()[0]["runs"].as_list()[0]["folder"] = Value(run);
+    write_text(folder() / "sweep/other.json", to_json(value));
+    try {
+      page_of({folder() / "sweep/other.json"});
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string where = (folder() / "sweep/other.json").string() + ": the folder of a run is ";
+  for (const std::string& run :
+       {(folder() / "private").string(), std::string("../private"), std::string("runs/../../private")})
+    EXPECT_EQ(refused(run).find(where), 0u) << refused(run);
+  fs::create_directory_symlink(folder() / "private", sweep / "runs/link");
+  EXPECT_NE(
+      refused("runs/link").find("outside the sweep's folder; put the run there, or set ORBWEAVER_OUTSIDE_LINKS=1"),
+      std::string::npos);
+  setenv("ORBWEAVER_OUTSIDE_LINKS", "1", 1);
+  EXPECT_EQ(refused("runs/link"), "");
+  unsetenv("ORBWEAVER_OUTSIDE_LINKS");
+  EXPECT_EQ(refused("runs/base-s1"), "");
+  // The sweep's own folder may be a link.
+  fs::create_directory_symlink(sweep, folder() / "linked");
+  EXPECT_NE(page_of({folder() / "linked"}), "");
+}
+
+TEST_F(ReportTest, ShowsNoLogThatIsALinkOutOfTheRunsFolder) {
+  const fs::path run = folder() / "stopped";
+  write_config(run, 1);
+  write_text(folder() / "secret", "what only its owner may read\n");
+  fs::create_symlink(folder() / "secret", run / "log.txt");
+  const std::string page = page_of({run});
+  EXPECT_EQ(page.find("what only its owner may read"), std::string::npos);
+  EXPECT_NE(page.find("log.txt is not shown: it is a link that leads out of the run"), std::string::npos);
+  fs::remove(run / "log.txt");
+  write_text(run / "log.txt", "the last line\n");
+  EXPECT_NE(page_of({run}).find("the last line"), std::string::npos);
+}
+
 TEST_F(ReportTest, OfRunsSpeaksOfRunsAndNamesTheirSplit) {
   for (const char* name : {"a", "b"}) {
     const fs::path run = folder() / name;
