@@ -33,6 +33,12 @@ inline std::string one_line(const cv::Exception& error) {
   return text;
 }
 
+/// Not a folder; nor a pipe or a device, which may have no end.
+inline bool is_file(const std::filesystem::path& file) {
+  std::error_code none;
+  return std::filesystem::is_regular_file(file, none);
+}
+
 /// The description that goes with the weights: `given`, else the file of the same stem where the format needs one,
 /// else "".
 inline std::filesystem::path network_file(const std::filesystem::path& weights, const std::filesystem::path& given,
@@ -77,8 +83,7 @@ inline cv::dnn::Net read_network(const std::filesystem::path& weights, const std
   const auto fail = [&](const std::string& what) { throw orbweaver::InputError(component + ": " + what); };
   const std::filesystem::path description = network_file(weights, network, component);
   for (const auto& file : {weights, description})
-    if (!file.empty() && (std::filesystem::is_directory(file) || !std::ifstream(file)))
-      fail(file.string() + ": cannot be read");
+    if (!file.empty() && (!is_file(file) || !std::ifstream(file))) fail(file.string() + ": cannot be read");
   cv::dnn::Net net;
   try {
     QuietOpencv quiet;

@@ -136,8 +136,11 @@ class BiGruEncoder final : public orbweaver::TextEncoder {
   }
 
   void copy_word_vectors() {
-    std::ifstream file(params_.word_vectors);
-    if (!file) throw orbweaver::InputError(params_.word_vectors.string() + ": cannot be read (word_vectors of bigru)");
+    std::ifstream file;
+    std::error_code none;  // a pipe or a device may have no end
+    if (std::filesystem::is_regular_file(params_.word_vectors, none)) file.open(params_.word_vectors);
+    if (!file.is_open())
+      throw orbweaver::InputError(params_.word_vectors.string() + ": cannot be read (word_vectors of bigru)");
     at::NoGradGuard no_grad;
     int64_t line_number = 0, found = 0;
     for (std::string line; std::getline(file, line);) {

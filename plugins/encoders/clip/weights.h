@@ -97,7 +97,9 @@ inline orbweaver::StateDict from_hugging_face(const orbweaver::StateDict& weight
 }
 
 inline std::string text_of(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
+  std::ifstream stream;
+  std::error_code none;
+  if (std::filesystem::is_regular_file(file, none)) stream.open(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 

@@ -110,9 +110,10 @@ class WordTokenizer final : public TextTokenizer {
 /// The content of a vocabulary file of words.
 /// @throws InputError where it cannot be read.
 inline std::string read_words(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
+  std::ifstream stream;
+  if (std::filesystem::is_regular_file(file)) stream.open(file, std::ios::binary);
   std::ostringstream content;
-  if (!std::filesystem::is_regular_file(file) || !(content << stream.rdbuf()))
+  if (!stream.is_open() || !(content << stream.rdbuf()))
     throw orbweaver::InputError(file.string() + ": cannot be read, or is empty; expected a word per line");
   return content.str();
 }

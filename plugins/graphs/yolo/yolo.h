@@ -110,7 +110,8 @@ class YoloDetector final : public orbweaver::Detector {
   /// `width` and `height` of a Darknet description's first section, [net].
   static cv::Size size_in(const std::filesystem::path& file) {
     cv::Size size;
-    std::ifstream lines(file);
+    std::ifstream lines;
+    if (is_file(file)) lines.open(file);
     int sections = 0;
     for (std::string line; std::getline(lines, line) && sections < 2;) {
       line.erase(std::remove_if(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c); }), line.end());
@@ -123,8 +124,9 @@ class YoloDetector final : public orbweaver::Detector {
   }
 
   static std::vector<std::string> read_names(const std::filesystem::path& file) {
-    std::ifstream lines(file);
-    if (!lines || std::filesystem::is_directory(file)) fail(file.string() + ": cannot be read (names)");
+    std::ifstream lines;
+    if (is_file(file)) lines.open(file);
+    if (!lines.is_open()) fail(file.string() + ": cannot be read (names)");
     std::vector<std::string> names;
     for (std::string line; std::getline(lines, line);) {
       constexpr const char* blanks = " \t\r";

@@ -23,8 +23,10 @@ constexpr size_t most_unpacked = size_t{8} << 20;
 
 /// The content of a file, unpacked where it is gzip.
 std::string read_packed(const fs::path& file) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> stream(fs::is_directory(file) ? nullptr : gzopen(file.c_str(), "rb"),
-                                                          gzclose);
+  // A pipe or a device may have no end.
+  std::error_code none;
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> stream(
+      fs::is_regular_file(file, none) ? gzopen(file.c_str(), "rb") : nullptr, gzclose);
   if (!stream)
     fail(file,
          "cannot be read; expected CLIP's merges (bpe_simple_vocab_16e6.txt.gz, merges.txt or "

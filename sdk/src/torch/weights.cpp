@@ -311,10 +311,11 @@ bool ends_with_any(const std::string& name, const std::vector<std::string>& suff
 }  // namespace
 
 StateDict read_state_dict(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
   char magic[4] = {};
   if (!fs::exists(file)) fail(file, "does not exist, expected a file of weights");
   if (fs::is_directory(file)) fail(file, "is a folder, expected a file of weights");
+  if (!fs::is_regular_file(file)) fail(file, "is a pipe or a device, expected a file of weights");
+  std::ifstream stream(file, std::ios::binary);
   if (!stream) fail(file, "cannot be read");
   stream.read(magic, sizeof magic);
   if (stream.gcount() < 4) fail(file, "holds " + std::to_string(stream.gcount()) + " bytes; expected weights");
