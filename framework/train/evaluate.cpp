@@ -115,8 +115,9 @@ std::string other_plugin(const Value& record, const PluginHost& plugins) {
 
 /// Why this is another evaluation than the run's own, so that its record and ranks must not take the place of that
 /// one's; empty: it is the run's own.
-std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const PluginHost& plugins,
-                        const Split& split) {
+/// @param content  of the split, as content_record() has it; read again where it is not the run's
+std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const LoadedConfig& loaded,
+                        const Dataset& dataset, const Split& split, Value& content) {
   std::error_code none;
   if (!options.checkpoint.empty() && !fs::equivalent(options.checkpoint, folder.best(), none)) return "--checkpoint";
   if (!options.rerank) return "--no-rerank";
@@ -125,11 +126,14 @@ std::string why_not_own(const EvalOptions& options, const RunFolder& folder, con
   const Value record = read_json_or_null(folder.record());
   const auto sets_plugin_paths = [](const std::string& text) { return key_of_override(text) == "plugin_paths"; };
   if (std::ranges::any_of(options.overrides, sets_plugin_paths))
-    if (const std::string stem = other_plugin(record, plugins); !stem.empty())
+    if (const std::string stem = other_plugin(record, *loaded.plugins); !stem.empty())
       return fmt::format("another build of the plugin {} than the run's", stem);
   // The dataset may have changed in its place as well.
-  const std::string trained = text_of(member(member(member(member(record, "dataset"), "splits"), split.name), "hash"));
-  return trained.empty() || trained == split.hash() ? "" : "another dataset than the run's";
+  const Value& then = member(member(member(record, "dataset"), "splits"), split.name);
+  const std::string trained = text_of(member(then, "hash"));
+  if (!trained.empty() && trained != split.hash()) return "another dataset than the run's";
+  const std::string other = differing_content(member(then, "content"), content, loaded.config, dataset, split);
+  return other.empty() ? "" : fmt::format("other {} than the run's", other);
 }
 
 /// Sweeps and reports take what is called scores.* in a run folder for the scores of its own evaluations.
@@ -183,7 +187,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   // Before the encoding, so that detections which cannot be read are told at once.
   const std::vector<AbilityRow> oracle =
       abilities ? oracle_rows(abilities->pairs, split, dataset.triples) : std::vector<AbilityRow>();
-  const std::string not_own = is_run ? why_not_own(options, folder, *loaded.plugins, split) : "";
+  Value content = content_record(config, dataset, split);
+  const std::string not_own = is_run ? why_not_own(options, folder, loaded, dataset, split, content) : "";
   check_scores_path(options.scores, split.name, is_run && not_own.empty() ? folder.path() : fs::path());
   const FeatureCache cache = open_cache(config, report);
 
@@ -260,6 +265,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   record["protocol"]["tie_rule"] = Value("strict");
   record["protocol"]["selection_split"] = weights.empty() ? Value() : Value("val");
   record["protocol"]["dataset"] = dataset_record(dataset);
+  record["protocol"]["dataset"]["splits"][split.name]["content"] = content;
   record["protocol"]["seed"] = config.seed;
   record["protocol"]["weights"] = weights.empty() ? Value() : Value(weights_hash);
   record["protocol"]["checkpoint"] = weights.empty() ? Value() : Value(weights.filename().string());

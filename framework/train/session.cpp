@@ -9,6 +9,8 @@
 
 #include "framework/cache/cache_folder.h"
 #include "framework/cache/file_hashes.h"
+#include "framework/io/files.h"
+#include "framework/io/lenient.h"
 #include "framework/model/libtorch_version.h"
 #include "framework/version.h"
 #include "orbweaver/error.h"
@@ -96,6 +98,59 @@ Value dataset_record(const Dataset& dataset) {
   out["skipped"] = Value::list();
   for (const SkippedItem& item : dataset.skipped) out["skipped"].push_back(item.file.string() + ": " + item.reason);
   return out;
+}
+
+namespace {
+
+/// @param records  of hashes of files (ContentHashes)
+Value content_record(const std::filesystem::path& records, const Config& config, const Dataset& dataset,
+                     const Split& split) {
+  std::vector<std::filesystem::path> images, detections;
+  for (const ImageRecord& image : split.images) {
+    images.push_back(image.file);
+    detections.push_back(image.detections);
+  }
+  ContentHashes known(records, static_cast<int>(config.train.workers));
+  const auto of_files = [&](const std::vector<std::filesystem::path>& files) {
+    Hasher all;
+    for (const std::string& hash : known.of_files(files)) all.add(std::string_view(hash));
+    return Value(all.hex());
+  };
+  Hasher triples;
+  for (const CaptionRecord& caption : split.captions) {
+    const auto found = dataset.triples.find(caption.text);
+    if (found == dataset.triples.end()) continue;
+    triples.add(std::string_view(caption.text));
+    for (const Triple& triple : found->second)
+      for (const std::string* word : {&triple.subject, &triple.relation, &triple.object})
+        triples.add(std::string_view(*word));
+  }
+  Value out = Value::object();
+  out["images"] = of_files(images);
+  out["detections"] = of_files(detections);
+  out["triples"] = Value(triples.hex());
+  return out;
+}
+
+std::string first_difference(const Value& before, const Value& now) {
+  for (const char* name : {"images", "detections", "triples"}) {
+    const std::string was = text_of(member(before, name));
+    if (!was.empty() && was != text_of(member(now, name))) return name;
+  }
+  return "";
+}
+
+}  // namespace
+
+Value content_record(const Config& config, const Dataset& dataset, const Split& split) {
+  return content_record(ContentHashes::records_in(config.cache), config, dataset, split);
+}
+
+std::string differing_content(const Value& before, Value& now, const Config& config, const Dataset& dataset,
+                              const Split& split) {
+  if (first_difference(before, now).empty()) return "";
+  now = content_record({}, config, dataset, split);
+  return first_difference(before, now);
 }
 
 }  // namespace orbweaver

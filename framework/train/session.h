@@ -36,4 +36,15 @@ Value environment_record(const Config& config, PluginHost& plugins);
 /// Dataset name, splits with sizes and hashes, where the validation split comes from, what was skipped.
 Value dataset_record(const Dataset& dataset);
 
+/// What Split::hash leaves out: {"images": hash, "detections": hash, "triples": hash} of the contents of a split's
+/// images and detection files, and of the triples of its captions. Hashes of files are remembered in the cache.
+Value content_record(const Config& config, const Dataset& dataset, const Split& split);
+
+/// The first member of `before` that the split does not have now, for people ("images"); empty where there is none, or
+/// where `before` lacks them, as what earlier versions wrote. Before it says so it reads the files again: what the
+/// cache remembers of them may be damaged.
+/// @param now  replaced by what was read
+std::string differing_content(const Value& before, Value& now, const Config& config, const Dataset& dataset,
+                              const Split& split);
+
 }  // namespace orbweaver

@@ -12,6 +12,7 @@
 #include "framework/data/random.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/lenient.h"
 #include "framework/io/tensorboard.h"
 #include "framework/model/retrieval_model.h"
 #include "framework/model/split_inputs.h"
@@ -220,9 +221,28 @@ class Trainer {
     if (checkpoint && checkpoint->facts.at("data").as_string() != data_hash_)
       throw InputError(fmt::format("{}: was trained on other data than {} holds now; start a new run with --overwrite",
                                    folder_.last().string(), config_.dataset.root.string()));
+    if (ranks_.leads()) check_content(checkpoint);
     report_.line(fmt::format("{}: {} training images, {} captions; {} validation images ({})", dataset_.name,
                              dataset_.train.images.size(), dataset_.train.captions.size(), dataset_.val.images.size(),
                              dataset_.val_source));
+  }
+
+  /// Lists and captions may be what they were while an image was exchanged.
+  void check_content(const Checkpoint* checkpoint) {
+    content_ = Value::object();
+    for (const Split* split : {&dataset_.train, &dataset_.val}) {
+      Value& now = content_[split->name];
+      now = content_record(config_, dataset_, *split);
+      if (!checkpoint) continue;
+      Value before = member(member(checkpoint->facts, "content"), split->name);
+      if (!config_.image.graph) before.erase("detections");
+      if (!config_.text.graph) before.erase("triples");
+      const std::string other = differing_content(before, now, config_, dataset_, *split);
+      if (!other.empty())
+        throw InputError(
+            fmt::format("{}: was trained on other {} than {} holds now (split {}); start a new run with --overwrite",
+                        folder_.last().string(), other, config_.dataset.root.string(), split->name));
+    }
   }
 
   void make_model(const Checkpoint* checkpoint) {
@@ -546,6 +566,7 @@ class Trainer {
     Value facts = Value::object();
     facts["progress"] = progress_.to_value();
     facts["data"] = Value(data_hash_);
+    facts["content"] = content_;
     TensorMap training = optimizer_->state();
     training.merge(average_->state());
     save_checkpoint(folder_.last(), {model_->state(), training, model_->extra_states(), facts});
@@ -572,6 +593,9 @@ class Trainer {
     record["train_seconds"] = progress_.seconds;
     record["weights"] = Value(hash_file(folder_.best()));
     record["dataset"] = dataset_record(dataset_);
+    // What an evaluation of the run is made on.
+    content_["test"] = content_record(config_, dataset_, dataset_.test);
+    for (const auto& [split, content] : content_.as_object()) record["dataset"]["splits"][split]["content"] = content;
     record["environment"] = environment_record(config_, *plugins_);
     if (!ranks_.alone()) {
       record["environment"]["processes"] = ranks_.size();
@@ -581,7 +605,7 @@ class Trainer {
     if (fs::exists(folder_.record())) {
       const Value before = read_json(folder_.record());
       const Value* evaluations = before.find("evaluations");
-      if (evaluations && before.at("weights") == record.at("weights")) record["evaluations"] = *evaluations;
+      if (evaluations && member(before, "weights") == record.at("weights")) record["evaluations"] = *evaluations;
     }
     write_atomically(folder_.record(), to_json(record) + "\n");
     report_.line(fmt::format("best epoch {}: validation mR {:.2f}; run folder {}", progress_.best_epoch, progress_.best,
@@ -598,6 +622,7 @@ class Trainer {
   bool resume_ = false;
   Dataset dataset_;
   std::string data_hash_;
+  Value content_;  // by split, of rank 0
   std::optional<FeatureCache> cache_;
   std::unique_ptr<RetrievalModel> model_;
   std::unique_ptr<SplitInputs> train_, val_;
