@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 const Split& choose_split(const Dataset& dataset, const std::string& name, const fs::path& root) {
   const Split* split = name == "train"  ? &dataset.train
@@ -217,8 +218,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   const Clock::time_point start = Clock::now();
   inputs.prepare();
   const EncodedSplit encoded = encode_split(model, inputs, config.eval.batch_size, report);
+  const double encoding_seconds = seconds_since(start);
   const SplitScores scores = score_split(model, inputs, encoded, config.eval.chunk, report);
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = seconds_since(start);
 
   EvaluationInput input;
   input.i2t = scores.i2t.view();
@@ -238,7 +240,9 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
     input.text_bank = std::as_const(banks.texts).view();
   }
   EvalResult out;
+  const Clock::time_point ranking = Clock::now();
   out.rows = evaluate(input);
+  const double ranking_seconds = seconds_since(ranking);
   put_beside(out.rows.front().abilities, oracle);
 
   if (!options.scores.empty()) {
@@ -282,6 +286,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
     record["query_bank"] =
         Value(Value::Object{{"split", "train"}, {"images", banks.images.rows()}, {"texts", banks.texts.rows()}});
   record["evaluation_seconds"] = seconds;
+  record["encoding_seconds"] = encoding_seconds;
+  record["ranking_seconds"] = ranking_seconds;
   record["seconds_per_pair"] =
       seconds / (static_cast<double>(inputs.image_count()) * static_cast<double>(inputs.caption_count()));
   record["features_from_cache"] = inputs.images_are_cached();

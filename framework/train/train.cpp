@@ -22,6 +22,7 @@
 #include "framework/train/optimizer.h"
 #include "framework/train/run_folder.h"
 #include "framework/train/session.h"
+#include "framework/train/step_clock.h"
 #include "framework/train/weight_average.h"
 #include "orbweaver/error.h"
 
@@ -48,11 +49,13 @@ struct Progress {
   int64_t step = 0;     // taken so far
   double loss_sum = 0;  // of this epoch so far
   std::vector<std::pair<std::string, double>> part_sums;
-  double best = -1;          // validation mR
-  int64_t best_epoch = 0;    // from 1; 0: none yet
-  int64_t stale = 0;         // validations since
-  double seconds = 0;        // of training, over all its sittings
-  double epoch_seconds = 0;  // of this epoch so far, likewise
+  double best = -1;            // validation mR
+  int64_t best_epoch = 0;      // from 1; 0: none yet
+  int64_t stale = 0;           // validations since
+  double seconds = 0;          // of training, over all its sittings
+  double epoch_seconds = 0;    // of this epoch so far, likewise
+  double own_seconds = 0;      // of these, outside the components, backward and the optimiser
+  double waiting_seconds = 0;  // of these, for images
   bool done = false;
 
   Value to_value() const {
@@ -68,6 +71,8 @@ struct Progress {
     out["stale"] = stale;
     out["seconds"] = seconds;
     out["epoch_seconds"] = epoch_seconds;
+    out["own_seconds"] = own_seconds;
+    out["waiting_seconds"] = waiting_seconds;
     out["done"] = done;
     return out;
   }
@@ -82,8 +87,10 @@ struct Progress {
     out.best_epoch = value.at("best_epoch").as_int();
     out.stale = value.at("stale").as_int();
     out.seconds = value.at("seconds").as_double();
-    // Earlier checkpoints lack it.
+    // Earlier checkpoints lack them.
     if (const Value* of_epoch = value.find("epoch_seconds")) out.epoch_seconds = of_epoch->as_double();
+    if (const Value* own = value.find("own_seconds")) out.own_seconds = own->as_double();
+    if (const Value* waiting = value.find("waiting_seconds")) out.waiting_seconds = waiting->as_double();
     out.done = value.at("done").as_bool();
     return out;
   }
@@ -398,18 +405,22 @@ class Trainer {
       ranks_.gather(batch, static_cast<int64_t>(captions.size()), model_->batch_reads());
       seed_draws(0);
     }
-    const RetrievalModel::BatchLoss loss = model_->loss(batch);
-    const double value = loss.total.item<double>();
+    const RetrievalModel::BatchLoss loss = clock_.computing([&] { return model_->loss(batch); });
+    const double value = clock_.computing([&] { return loss.total.item<double>(); });  // a GPU computes until here
     if (!std::isfinite(value)) fail_on_loss(captions, batch, value);
     optimizer_->zero_grad();
-    if (ranks_.alone())
-      loss.total.backward();
-    else
-      loss.total.backward(at::full_like(loss.total, 1.0 / static_cast<double>(ranks_.size())));
+    clock_.computing([&] {
+      if (ranks_.alone())
+        loss.total.backward();
+      else
+        loss.total.backward(at::full_like(loss.total, 1.0 / static_cast<double>(ranks_.size())));
+    });
     const bool save_now = ranks_.leads() && seconds_since(last_save_) >= config_.train.checkpoint_every;
     const RankGroup::Wishes wishes = ranks_.sum_gradients(parameters_, {report_.stopping(), save_now});
-    optimizer_->step(learning_rate(config_.train, progress_.step, steps_per_epoch_));
-    average_->update(progress_.step);
+    clock_.computing([&] {
+      optimizer_->step(learning_rate(config_.train, progress_.step, steps_per_epoch_));
+      average_->update(progress_.step);
+    });
 
     progress_.loss_sum += value;
     if (progress_.part_sums.empty())
@@ -436,13 +447,17 @@ class Trainer {
     }
     LossInput batch;
     at::Tensor pixels;
-    if (loader) pixels = train_->pixels(*loader->next());
-    batch.image = train_->encode_images(images, pixels);
-    batch.text = train_->encode_texts(texts);
+    if (loader) pixels = train_->pixels(*clock_.waiting([&] { return loader->next(); }));
+    clock_.computing([&] {
+      batch.image = train_->encode_images(images, pixels);
+      batch.text = train_->encode_texts(texts);
+    });
     batch.image_graphs = image_graphs(images);
     batch.text_graphs = train_->graphs(Side::text, texts);
-    model_->complete(Side::image, batch.image, batch.image_graphs);
-    model_->complete(Side::text, batch.text, batch.text_graphs);
+    clock_.computing([&] {
+      model_->complete(Side::image, batch.image, batch.image_graphs);
+      model_->complete(Side::text, batch.text, batch.text_graphs);
+    });
     const auto tensor = [&](const std::vector<int64_t>& numbers) {
       return at::tensor(numbers, at::kLong).to(model_->device());
     };
@@ -529,11 +544,13 @@ class Trainer {
     const bool early = config_.train.early_stopping > 0 && progress_.stale >= config_.train.early_stopping;
     progress_.done = last || early;
     line["seconds"] = progress_.epoch_seconds;
+    line["own_seconds"] = progress_.own_seconds;
+    line["waiting_seconds"] = progress_.waiting_seconds;
     line["pairs_per_second"] =
         steps * static_cast<double>(config_.train.batch_size) / std::max(progress_.epoch_seconds, 1e-9);
     text += fmt::format(", {:.1f} s", progress_.epoch_seconds);
     if (early && !last) text += fmt::format("; stopping early: no better validation for {}", progress_.stale);
-    progress_.epoch_seconds = 0;
+    progress_.epoch_seconds = progress_.own_seconds = progress_.waiting_seconds = 0;
     folder_.append_metrics(line);
     if (events_) events_->append(progress_.step, epoch_scalars(line));
     report_.line(text);
@@ -544,7 +561,10 @@ class Trainer {
     const double seconds = seconds_since(sitting_);
     sitting_ = Clock::now();
     progress_.epoch_seconds += seconds;
+    progress_.own_seconds += seconds - clock_.computing_seconds();
+    progress_.waiting_seconds += clock_.waiting_seconds();
     progress_.seconds += seconds;
+    clock_ = StepClock();
   }
 
   void save_best() {
@@ -634,6 +654,7 @@ class Trainer {
   Progress progress_;
   int64_t steps_per_epoch_ = 0;
   Clock::time_point sitting_, last_save_;
+  StepClock clock_;  // since the sitting began
 };
 
 /// Paths may move with the machine; everything else must be the same for a run to continue.

@@ -17,8 +17,7 @@ std::string metrics_of(const fs::path& run) {
   std::string out;
   for (const std::string& line : read_lines(run / "metrics.jsonl")) {
     Value entry = parse_json(line, "metrics.jsonl");
-    entry.erase("seconds");
-    entry.erase("pairs_per_second");
+    for (const char* of_time : {"seconds", "own_seconds", "waiting_seconds", "pairs_per_second"}) entry.erase(of_time);
     out += to_json(entry, -1) + "\n";
   }
   return out;

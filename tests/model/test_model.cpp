@@ -890,6 +890,55 @@ TEST_F(Training, TheRecordCarriesTheProtocol) {
   EXPECT_TRUE(plain && identity && reranked);
 }
 
+TEST_F(Training, AnEpochTellsHowManyOfItsSecondsWereNotTheModelsAndHowManyWentOnImages) {
+  const auto epochs_of = [&](const char* name, std::vector<std::string> overrides) {
+    TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / name, false, false};
+    options.overrides = std::move(overrides);
+    options.overrides.push_back("plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]");
+    options.overrides.push_back("cache=" + (folder_.path() / "cache").string());
+    EXPECT_TRUE(train(options, {}).finished);
+    std::ifstream lines(folder_.path() / name / "metrics.jsonl");
+    std::vector<Value> out;
+    for (std::string line; std::getline(lines, line);) out.push_back(parse_json(line, "metrics.jsonl"));
+    EXPECT_EQ(out.size(), 2u);
+    for (const Value& epoch : out) {
+      EXPECT_GE(epoch.at("own_seconds").as_double(), epoch.at("waiting_seconds").as_double());
+      EXPECT_GT(epoch.at("seconds").as_double(), epoch.at("own_seconds").as_double());
+    }
+    return out;
+  };
+  // A frozen encoder's features come from the cache: no images are loaded.
+  for (const Value& epoch : epochs_of("frozen", {})) EXPECT_EQ(epoch.at("waiting_seconds").as_double(), 0);
+  for (const Value& epoch : epochs_of("trained", {"model.image.encoder.use=linear"}))
+    EXPECT_GT(epoch.at("waiting_seconds").as_double(), 0);
+}
+
+TEST_F(Training, AnEvaluationEncodesEveryImageAndEveryDistinctCaptionOnce) {
+  const auto file = [&](const char* name) { return (folder_.path() / name).string(); };
+  EvalOptions eval;
+  eval.config_or_run = folder_.path() / "config.json";
+  eval.split = "train";
+  eval.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
+                    "cache=" + file("cache"),
+                    "model.image.encoder={\"use\": \"linear\", \"note\": \"" + file("images.txt") + "\"}",
+                    "model.text.encoder.note=" + file("texts.txt"),
+                    "rerank={\"use\": \"multivariate\", \"k\": 2}",
+                    "eval.batch_size=3"};
+  const Value record = evaluate_run(eval, {}).record;
+  const auto encoded = [](const std::string& name) {
+    std::ifstream lines(name);
+    int64_t sum = 0;
+    for (int64_t count = 0; lines >> count;) sum += count;
+    return sum;
+  };
+  EXPECT_EQ(record.at("images").as_int(), 4);
+  EXPECT_EQ(encoded(file("images.txt")), record.at("images").as_int());
+  EXPECT_EQ(encoded(file("texts.txt")), record.at("distinct_texts").as_int());
+  EXPECT_GT(record.at("encoding_seconds").as_double(), 0);
+  EXPECT_GE(record.at("evaluation_seconds").as_double(), record.at("encoding_seconds").as_double());
+  EXPECT_GT(record.at("ranking_seconds").as_double(), 0);
+}
+
 TEST_F(Training, AnotherEvaluationThanTheRunsOwnLeavesItsRecordAndRanksAlone) {
   TrainOptions options{folder_.path() / "config.json", {}, folder_.path() / "run", false, false};
   options.overrides = {"plugin_paths=[\"" ORBWEAVER_BUILD_DIR "/tests/model_plugins\"]",
