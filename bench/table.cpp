@@ -109,7 +109,8 @@ int print(const std::vector<std::string>& files) {
   Results results;
   for (size_t i = 1; i < files.size(); ++i) collect(files[i], results);
   std::vector<std::array<std::string, 5>> lines{{"work", "reference", "reach", "measured", "met"}};
-  for (const Value& row : read_json(files.front()).as_list()) {
+  const Value rows = read_json(files.front());
+  for (const Value& row : rows.as_list()) {
     const Measured figure = measured(row, results);
     const std::string shown = figure.known ? fmt::format("{} {}", number(figure.value), text_of(row, "unit")) : "";
     lines.push_back({text_of(row, "work"), text_of(row, "reference"), goal(row),
