@@ -128,10 +128,12 @@ inline orbweaver::Graph to_graph(const std::vector<Node>& nodes, const std::vect
       orbweaver::Matrix<float>(count, feature_width(attributes)), orbweaver::Matrix<float>(count, count), {}, {}};
   for (int64_t i = 0; i < count; ++i) {
     const Node& node = nodes[static_cast<size_t>(i)];
-    std::vector<double> row = {node.x,    node.y,      node.width, node.height,
-                               node.sine, node.cosine, node.area,  node.probability};
-    row.insert(row.end(), node.attributes.begin(), node.attributes.end());
-    for (size_t f = 0; f < row.size(); ++f) graph.features(i, static_cast<int64_t>(f)) = static_cast<float>(row[f]);
+    const auto set = [&](int64_t f, double value) { graph.features(i, f) = static_cast<float>(value); };
+    int64_t f = 0;
+    for (const double value :
+         {node.x, node.y, node.width, node.height, node.sine, node.cosine, node.area, node.probability})
+      set(f++, value);
+    for (const double value : node.attributes) set(f++, value);
     graph.labels.emplace_back(node.label);
   }
   return graph;

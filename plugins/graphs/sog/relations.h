@@ -19,6 +19,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -33,23 +35,18 @@ using object_nodes::Node;
 enum class Name { none, in, contains, overlapping, next_to, near, left_of, right_of, above, below };
 constexpr size_t kNames = 10;
 
-inline const char* text_of(Name name) {
-  constexpr std::array<const char*, kNames> texts{"",     "in",      "contains", "overlapping", "next to",
-                                                  "near", "left of", "right of", "above",       "below"};
+inline std::string_view text_of(Name name) {
+  static constexpr std::array<std::string_view, kNames> texts{"",     "in",      "contains", "overlapping", "next to",
+                                                              "near", "left of", "right of", "above",       "below"};
   return texts[static_cast<size_t>(name)];
 }
 
-/// The name seen from the other end.
+/// The name seen from the other end. A table: nothing foresees the branches of two random boxes.
 inline Name inverse(Name name) {
-  switch (name) {
-    case Name::in: return Name::contains;
-    case Name::contains: return Name::in;
-    case Name::left_of: return Name::right_of;
-    case Name::right_of: return Name::left_of;
-    case Name::above: return Name::below;
-    case Name::below: return Name::above;
-    default: return name;
-  }
+  using enum Name;
+  static constexpr std::array<Name, kNames> inverses{none, contains, in,      overlapping, next_to,
+                                                     near, right_of, left_of, below,       above};
+  return inverses[static_cast<size_t>(name)];
 }
 
 /// Bounds of the relations; the parameters of the same names say what each means.
@@ -57,6 +54,12 @@ struct Bounds {
   double inside_share = 0.8, overlap_share = 0.1;
   double next_to = 1, near = 3;
   double direction_cone = 30;  ///< degrees
+};
+
+/// Bounds as pairs of boxes are measured by.
+struct Rules : Bounds {
+  explicit Rules(const Bounds& bounds) : Bounds(bounds), slope(std::tan(direction_cone * std::acos(-1.0) / 180)) {}
+  double slope;  ///< of the edge of the cone
 };
 
 /// What lies between two boxes, seen from the first.
@@ -68,8 +71,19 @@ struct Pair {
   Pair inverted() const { return {inverse(how), inverse(where), gap, distance}; }
 };
 
-struct Point {
-  double x = 0, y = 0;
+/// x and y, computed with as one number: pairs of boxes are many, and processors work on two numbers at once. (GCC's
+/// and Clang's vector types; comparisons of them choose by element.)
+using Point = double __attribute__((vector_size(2 * sizeof(double))));
+
+inline Point magnitude(Point p) {
+  const Point opposite = -p;
+  return p > opposite ? p : opposite;
+}
+
+/// A box in the frame of another one: the other's centre is the origin, its sides are the axes.
+struct Placed {
+  Point centre, sum, rest;  ///< the corners, in their order around it: centre + sum, - rest, - sum, + rest
+  Point reach;              ///< half the sides of the upright rectangle around it
 };
 
 /// A rotated rectangle. Sides may be 0: a line or a point.
@@ -77,12 +91,10 @@ class Box {
  public:
   explicit Box(const Node& node) : centre_{node.x, node.y}, half_{node.width / 2, node.height / 2}, area_(node.area) {
     const double angle = std::atan2(node.sine, node.cosine) / 2, c = std::cos(angle), s = std::sin(angle);
-    along_ = {c, s};
-    hull_ = {half_.x * std::abs(c) + half_.y * std::abs(s), half_.x * std::abs(s) + half_.y * std::abs(c)};
-    const auto corner = [&](double u, double v) {
-      return Point{centre_.x + u * half_.x * c - v * half_.y * s, centre_.y + u * half_.x * s + v * half_.y * c};
-    };
-    corners_ = {corner(-1, -1), corner(1, -1), corner(1, 1), corner(-1, 1)};
+    right_ = Point{c, -s};
+    down_ = Point{s, c};
+    size_ = std::sqrt(2 * std::min(half_[0], half_[1]));
+    hull_ = half_[0] * magnitude(Point{c, s}) + half_[1] * magnitude(Point{-s, c});
   }
 
   const Point& centre() const { return centre_; }
@@ -90,87 +102,110 @@ class Box {
   const Point& hull() const { return hull_; }
   double area() const { return area_; }
   /// Of the circle around it.
-  double radius() const { return std::hypot(half_.x, half_.y); }
-  double shorter_side() const { return 2 * std::min(half_.x, half_.y); }
+  double radius() const { return std::hypot(half_[0], half_[1]); }
+  /// Root of the shorter side: the product of two is their geometric mean.
+  double size() const { return size_; }
 
-  /// The other's corners with this box's centre as origin and its sides as axes.
-  std::array<Point, 4> in_own_frame(const Box& other) const {
-    std::array<Point, 4> points;
-    for (size_t i = 0; i < 4; ++i) points[i] = in_own_frame(other.corners_[i]);
-    return points;
+  /// The other box in the frame of this one. @param turn  turn_to(other), which both of a pair can use.
+  Placed in_own_frame(const Box& other, Point turn) const {
+    const Point side = other.half_[0] * turn, top = other.half_[1] * Point{-turn[1], turn[0]};
+    return {turned(other.centre_ - centre_), side + top, side - top, magnitude(side) + magnitude(top)};
   }
-  Point in_own_frame(const Point& point) const {
-    const double dx = point.x - centre_.x, dy = point.y - centre_.y;
-    return {dx * along_.x + dy * along_.y, dy * along_.x - dx * along_.y};
-  }
-  bool holds(const Point& point) const {
-    const Point own = in_own_frame(point);
-    return std::abs(own.x) <= half_.x && std::abs(own.y) <= half_.y;
+  /// Cosine and sine of the angle from this box's sides to the other's.
+  Point turn_to(const Box& other) const { return turned(Point{other.right_[0], other.down_[0]}); }
+  bool holds(Point point) const {
+    const Point beyond = magnitude(turned(point - centre_)) - half_;
+    return beyond[0] <= 0 && beyond[1] <= 0;
   }
 
   /// Whether one of this box's sides, drawn out, has the other box beyond it.
-  bool separates(const Box& other) const {
-    const std::array<Point, 4> points = in_own_frame(other);
-    const auto all = [&](auto beyond) { return std::all_of(points.begin(), points.end(), beyond); };
-    return all([&](const Point& p) { return p.x > half_.x; }) || all([&](const Point& p) { return p.x < -half_.x; }) ||
-           all([&](const Point& p) { return p.y > half_.y; }) || all([&](const Point& p) { return p.y < -half_.y; });
+  bool separates(const Placed& other) const {
+    const Point between = magnitude(other.centre) - other.reach - half_;
+    return (between[0] > 0) | (between[1] > 0);
   }
 
-  /// From the nearest of the other's corners to this box.
-  double distance_to_corners(const Box& other) const {
-    double nearest = std::numeric_limits<double>::infinity();
-    for (const Point& p : in_own_frame(other))
-      nearest =
-          std::min(nearest, std::hypot(std::max(std::abs(p.x) - half_.x, 0.0), std::max(std::abs(p.y) - half_.y, 0.0)));
-    return nearest;
+  /// Squared, from the nearest of the other's corners to this box.
+  double squared_distance_to_corners(const Placed& other) const {
+    const auto squared_offset = [&](Point corner) {
+      const Point beyond = magnitude(corner) - half_, offset = beyond > 0 ? beyond : Point{};
+      return offset * offset;
+    };
+    const Point first = squared_offset(other.centre + other.sum), third = squared_offset(other.centre - other.sum);
+    const Point second = squared_offset(other.centre - other.rest), last = squared_offset(other.centre + other.rest);
+    const Point odd = Point{first[0], third[0]} + Point{first[1], third[1]};
+    const Point even = Point{second[0], last[0]} + Point{second[1], last[1]};
+    const Point least = odd < even ? odd : even;
+    return std::min(least[0], least[1]);
   }
 
   /// Area of the polygon that both share (Sutherland and Hodgman's clipping, in this box's frame).
   double common_area(const Box& other) const {
-    const std::array<Point, 4> points = in_own_frame(other);
-    std::vector<Point> polygon(points.begin(), points.end());
+    const Placed own = in_own_frame(other, turn_to(other));
+    Polygon polygon, kept;
+    for (const Point corner : {own.sum, -own.rest, -own.sum, own.rest})
+      polygon.add(own.centre[0] + corner[0], own.centre[1] + corner[1]);
     for (const double sign : {1.0, -1.0}) {
-      polygon = clipped(polygon, [&](const Point& p) { return half_.x - sign * p.x; });
-      polygon = clipped(polygon, [&](const Point& p) { return half_.y - sign * p.y; });
+      clip(
+          polygon, [&](double x, double) { return half_[0] - sign * x; }, kept);
+      clip(
+          kept, [&](double, double y) { return half_[1] - sign * y; }, polygon);
     }
     double twice = 0;
-    for (size_t i = 0; i < polygon.size(); ++i) {
-      const Point &a = polygon[i], &b = polygon[(i + 1) % polygon.size()];
-      twice += a.x * b.y - b.x * a.y;
+    for (size_t i = 0; i < polygon.size; ++i) {
+      const size_t j = polygon.after(i);
+      twice += polygon.x[i] * polygon.y[j] - polygon.x[j] * polygon.y[i];
     }
     return std::abs(twice) / 2;
   }
 
  private:
-  /// The part of a polygon where `room(point)`, linear in the point, is not negative.
+  /// A box clipped by the sides of another one. Each side adds a corner at most; rounding may add some that coincide,
+  /// but never more than half of those that there are.
+  struct Polygon {
+    std::array<double, 24> x, y;  // no more are read than there are
+    size_t size = 0;
+    void add(double px, double py) {
+      x[size] = px;
+      y[size++] = py;
+    }
+    size_t after(size_t i) const { return i + 1 == size ? 0 : i + 1; }
+  };
+
+  /// A vector of the picture in this box's frame.
+  Point turned(Point v) const { return v[0] * right_ + v[1] * down_; }
+
+  /// The part of a polygon where `room(x, y)`, linear in the point, is not negative.
   template <class Room>
-  static std::vector<Point> clipped(const std::vector<Point>& polygon, Room&& room) {
-    std::vector<Point> kept;
-    for (size_t i = 0; i < polygon.size(); ++i) {
-      const Point &a = polygon[i], &b = polygon[(i + 1) % polygon.size()];
-      const double at_a = room(a), at_b = room(b);
-      if (at_a >= 0) kept.push_back(a);
+  static void clip(const Polygon& polygon, Room&& room, Polygon& kept) {
+    kept.size = 0;
+    for (size_t i = 0; i < polygon.size; ++i) {
+      const size_t j = polygon.after(i);
+      const double at_a = room(polygon.x[i], polygon.y[i]), at_b = room(polygon.x[j], polygon.y[j]);
+      if (at_a >= 0) kept.add(polygon.x[i], polygon.y[i]);
       if ((at_a >= 0) == (at_b >= 0)) continue;
       const double share = at_a / (at_a - at_b);
-      kept.push_back({a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)});
+      kept.add(polygon.x[i] + share * (polygon.x[j] - polygon.x[i]),
+               polygon.y[i] + share * (polygon.y[j] - polygon.y[i]));
     }
-    return kept;
   }
 
-  Point centre_, half_, along_, hull_;
-  double area_ = 0;
-  std::array<Point, 4> corners_;
+  Point centre_, half_;
+  Point right_, down_;  // the picture's directions in this box's frame
+  Point hull_;
+  double area_ = 0, size_ = 0;
 };
 
 inline double squared_distance(const Box& a, const Box& b) {
-  const double dx = a.centre().x - b.centre().x, dy = a.centre().y - b.centre().y;
-  return dx * dx + dy * dy;
+  const Point offset = a.centre() - b.centre();
+  return offset[0] * offset[0] + offset[1] * offset[1];
 }
 
 /// 0 where they meet. Of two convex shapes apart, a corner of one is nearest to the other.
 inline double gap_between(const Box& a, const Box& b) {
-  if (!a.separates(b) && !b.separates(a)) return 0;
-  return std::min(a.distance_to_corners(b), b.distance_to_corners(a));
+  const Point turn = a.turn_to(b);
+  const Placed of_a = b.in_own_frame(a, Point{turn[0], -turn[1]}), of_b = a.in_own_frame(b, turn);
+  if (!(a.separates(of_b) | b.separates(of_a))) return 0;
+  return std::sqrt(std::min(a.squared_distance_to_corners(of_b), b.squared_distance_to_corners(of_a)));
 }
 
 /// in, contains, overlapping, next to, near or none.
@@ -186,30 +221,31 @@ inline Name how_close(const Box& a, const Box& b, double gap, const Bounds& boun
     if (a_in_b) return Name::overlapping;  // two boxes around one thing
     if (common > 0 && common >= bounds.overlap_share * std::min(a.area(), b.area())) return Name::overlapping;
   }
-  const double size = std::sqrt(a.shorter_side() * b.shorter_side());
+  const double size = a.size() * b.size();
   if (gap <= bounds.next_to * size) return Name::next_to;
   return gap <= bounds.near * size ? Name::near : Name::none;
 }
 
 /// left of, right of, above, below or none, from the offset of the centres in units in which the upright hulls just
 /// meet at 1. So a car below the end of a long road is below it, although their centres lie far apart sideways.
-inline Name where_they_lie(const Box& a, const Box& b, const Bounds& bounds) {
+/// @param slope  of the edge of the cone around an axis.
+inline Name where_they_lie(const Box& a, const Box& b, double slope) {
   constexpr double kLeast = 1e-12;  // points have no hull
-  const double right = (a.centre().x - b.centre().x) / std::max(a.hull().x + b.hull().x, kLeast);
-  const double down = (a.centre().y - b.centre().y) / std::max(a.hull().y + b.hull().y, kLeast);
-  const double slope = std::tan(bounds.direction_cone * std::acos(-1.0) / 180);
+  const Point reach = a.hull() + b.hull(),
+              offset = (a.centre() - b.centre()) / (reach < kLeast ? Point{kLeast, kLeast} : reach);
+  const double right = offset[0], down = offset[1];
+  const bool beside = std::abs(down) <= slope * std::abs(right), over = std::abs(right) <= slope * std::abs(down);
+  const Name side = right < 0 ? Name::left_of : Name::right_of, level = down < 0 ? Name::above : Name::below;
   if (right == 0 && down == 0) return Name::none;
-  if (std::abs(down) <= slope * std::abs(right)) return right < 0 ? Name::left_of : Name::right_of;
-  if (std::abs(right) <= slope * std::abs(down)) return down < 0 ? Name::above : Name::below;
-  return Name::none;
+  return beside ? side : over ? level : Name::none;
 }
 
 /// How a lies to b. `relate(b, a)` is its inverse but for rounding; compute one of the two.
-inline Pair relate(const Box& a, const Box& b, const Bounds& bounds) {
+inline Pair relate(const Box& a, const Box& b, const Rules& rules) {
   Pair pair{Name::none, Name::none, gap_between(a, b), squared_distance(a, b)};
-  pair.how = how_close(a, b, pair.gap, bounds);
+  pair.how = how_close(a, b, pair.gap, rules);
   const bool apart = pair.how == Name::next_to || pair.how == Name::near || pair.how == Name::none;
-  if (apart) pair.where = where_they_lie(a, b, bounds);
+  if (apart) pair.where = where_they_lie(a, b, rules.slope);
   return pair;
 }
 
@@ -232,9 +268,10 @@ class Pairs {
 
 inline Pairs pairs_of_objects(const std::vector<Node>& nodes, const Bounds& bounds) {
   const std::vector<Box> boxes(nodes.begin(), nodes.end());
+  const Rules rules(bounds);
   Pairs pairs(boxes.size());
   for (size_t i = 0; i < boxes.size(); ++i)
-    for (size_t j = i + 1; j < boxes.size(); ++j) pairs.set(i, j, relate(boxes[i], boxes[j], bounds));
+    for (size_t j = i + 1; j < boxes.size(); ++j) pairs.set(i, j, relate(boxes[i], boxes[j], rules));
   return pairs;
 }
 
@@ -270,6 +307,7 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
     }
   };
 
+  const Rules rules(bounds);
   std::vector<Box> boxes;
   std::vector<size_t> group_of;
   for (size_t g = 0; g < groups.size(); ++g)
@@ -294,7 +332,7 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
   for (size_t i = 0; i < boxes.size(); ++i)
     for (size_t g = 0; g < groups.size(); ++g) {
       if (g == group_of[i]) continue;
-      const Pair pair = relate(boxes[i], boxes[closest[i * groups.size() + g].object], bounds);
+      const Pair pair = relate(boxes[i], boxes[closest[i * groups.size() + g].object], rules);
       if (group_of[i] < g)
         tallies[group_of[i] * groups.size() + g].add(pair);
       else
@@ -309,22 +347,32 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
 /// then overlap, then the closest; and at most `most_directions` of the second, the closest first.
 inline std::vector<orbweaver::Relation> choose_relations(const Pairs& pairs, size_t most_close,
                                                          size_t most_directions) {
-  std::vector<orbweaver::Relation> relations;
   const size_t count = pairs.count();
-  std::vector<size_t> others;
+  std::vector<orbweaver::Relation> relations;
+  relations.reserve(count * (std::min(most_close, count) + std::min(most_directions, count)));
+  std::vector<size_t> best;
   for (size_t i = 0; i < count; ++i) {
-    const auto take = [&](Name Pair::*name, size_t most, auto&& key) {
-      others.clear();
-      for (size_t j = 0; j < count; ++j)
-        if (j != i && pairs(i, j).*name != Name::none) others.push_back(j);
-      std::sort(others.begin(), others.end(), [&](size_t j, size_t k) { return key(j) < key(k); });
-      others.resize(std::min(others.size(), most));
-      for (const size_t j : others)
-        relations.push_back({static_cast<int64_t>(i), static_cast<int64_t>(j), text_of(pairs(i, j).*name)});
+    const Pair* const of = &pairs(i, 0);
+    const auto take = [&](Name Pair::*name, size_t most, auto&& comes_first) {
+      best.clear();
+      for (size_t j = 0; j < count && most > 0; ++j) {
+        if (of[j].*name == Name::none) continue;  // as of itself
+        if (best.size() == most) {
+          if (!comes_first(j, best.back())) continue;
+          best.pop_back();
+        }
+        best.insert(std::upper_bound(best.begin(), best.end(), j, comes_first), j);
+      }
+      for (const size_t j : best)
+        relations.push_back({static_cast<int64_t>(i), static_cast<int64_t>(j), std::string(text_of(of[j].*name))});
+    };
+    const auto closer = [&](size_t j, size_t k) {
+      if (of[j].gap != of[k].gap) return of[j].gap < of[k].gap;
+      return of[j].distance != of[k].distance ? of[j].distance < of[k].distance : j < k;
     };
     take(&Pair::how, most_close,
-         [&](size_t j) { return std::tuple(pairs(i, j).how, pairs(i, j).gap, pairs(i, j).distance, j); });
-    take(&Pair::where, most_directions, [&](size_t j) { return std::tuple(pairs(i, j).gap, pairs(i, j).distance, j); });
+         [&](size_t j, size_t k) { return of[j].how != of[k].how ? of[j].how < of[k].how : closer(j, k); });
+    take(&Pair::where, most_directions, closer);
   }
   return relations;
 }

@@ -48,11 +48,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -188,19 +190,17 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweave
 
   orbweaver::Graph build(const orbweaver::Scene& scene) const override {
     if (scene.objects.empty()) return object_nodes::to_graph({}, params_.attributes);
-    const std::vector<Group> groups = truncated(group(wanted(object_nodes::read("sog", scene, params_.attributes))));
-    std::vector<Node> nodes;
-    for (const Group& group : groups) nodes.push_back(combined_node(group));
-    orbweaver::Graph graph = object_nodes::to_graph(nodes, params_.attributes);
+    const Content content = content_of(wanted(object_nodes::read("sog", scene, params_.attributes)));
+    orbweaver::Graph graph = object_nodes::to_graph(content.nodes, params_.attributes);
     const double unit = params_.units == Units::pixels ? 1 / object_nodes::image_side("sog", scene) : 1;
-    fill_adjacency(groups, unit, graph.adjacency);
+    fill_adjacency(content, unit, graph.adjacency);
     if (!params_.positions)
       for (int64_t i = 0; i < graph.size(); ++i) graph.features(i, 0) = graph.features(i, 1) = 0;
     if (params_.max_close == 0 && params_.max_directions == 0 && !params_.groups) return graph;
-    const Pairs pairs = pairs_of(groups, nodes);
+    const Pairs pairs = pairs_of(content);
     graph.relations = choose_relations(pairs, size(params_.max_close), size(params_.max_directions));
     if (params_.groups) {
-      std::vector<orbweaver::Relation> more = group_relations(nodes, pairs, params_.between_angle);
+      std::vector<orbweaver::Relation> more = group_relations(content.nodes, pairs, params_.between_angle);
       std::move(more.begin(), more.end(), std::back_inserter(graph.relations));
     }
     return graph;
@@ -209,6 +209,16 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweave
  private:
   /// The objects of a node, in order of content.
   using Group = std::vector<Node>;
+
+  /// The nodes, in order of content, and the objects of each; the variant instance has no groups, a node is its object.
+  struct Content {
+    std::vector<Node> nodes;
+    std::vector<Group> groups;
+
+    std::span<const Node> objects_of(size_t node) const {
+      return groups.empty() ? std::span(nodes).subspan(node, 1) : std::span<const Node>(groups[node]);
+    }
+  };
 
   static size_t size(int64_t value) { return static_cast<size_t>(value); }
 
@@ -219,60 +229,78 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweave
     return nodes;
   }
 
-  /// In order of first appearance.
-  std::vector<Group> group(std::vector<Node> nodes) const {
+  /// @param nodes  of the objects, in the order of the detection file.
+  Content content_of(std::vector<Node> nodes) const {
+    const bool keeps_first = params_.truncation == Truncation::first;
+    if (params_.variant == Variant::instance) {
+      if (keeps_first) truncate(nodes);
+      std::sort(nodes.begin(), nodes.end());
+      truncate(nodes);
+      return {std::move(nodes), {}};
+    }
+    std::vector<Group> groups = group(std::move(nodes));
+    if (keeps_first) truncate(groups);
+    std::vector<std::pair<Node, Group>> keyed;
+    for (Group& group : groups) {
+      Node key = combined(group);
+      keyed.emplace_back(std::move(key), std::move(group));
+    }
+    std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    truncate(keyed);
+    Content content;
+    for (auto& [node, group] : keyed) {
+      content.nodes.push_back(std::move(node));
+      content.groups.push_back(std::move(group));
+    }
+    return content;
+  }
+
+  template <class T>
+  void truncate(std::vector<T>& list) const {
+    if (list.size() > size(params_.max_nodes))
+      list.erase(list.begin() + static_cast<std::ptrdiff_t>(params_.max_nodes), list.end());
+  }
+
+  /// The objects of each label, the labels in order of first appearance.
+  static std::vector<Group> group(std::vector<Node> nodes) {
     std::vector<Group> groups;
     std::map<std::string_view, size_t> group_of;
     for (Node& node : nodes) {
-      if (params_.variant == Variant::instance || group_of.try_emplace(node.label, groups.size()).second)
-        groups.emplace_back();
-      Group& group = params_.variant == Variant::instance ? groups.back() : groups[group_of.at(node.label)];
-      group.push_back(std::move(node));
+      const auto [found, is_new] = group_of.try_emplace(node.label, groups.size());
+      if (is_new) groups.emplace_back();
+      groups[found->second].push_back(std::move(node));
     }
     for (Group& group : groups) std::sort(group.begin(), group.end());
     return groups;
   }
 
-  /// The groups that become nodes, in order of content.
-  std::vector<Group> truncated(std::vector<Group> groups) const {
-    const size_t count = std::min(groups.size(), size(params_.max_nodes));
-    if (params_.truncation == Truncation::first) groups.resize(count);
-    std::vector<std::pair<Node, Group>> keyed;
-    for (Group& group : groups) {
-      Node key = combined_node(group);
-      keyed.emplace_back(std::move(key), std::move(group));
-    }
-    std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    groups.clear();
-    for (size_t i = 0; i < count; ++i) groups.push_back(std::move(keyed[i].second));
-    return groups;
-  }
-
-  Node combined_node(const Group& group) const {
-    return params_.variant == Variant::instance ? group.front() : combined(group);
-  }
-
-  Pairs pairs_of(const std::vector<Group>& groups, const std::vector<Node>& nodes) const {
-    return params_.variant == Variant::instance ? pairs_of_objects(nodes, params_) : pairs_of_groups(groups, params_);
+  Pairs pairs_of(const Content& content) const {
+    return params_.variant == Variant::instance ? pairs_of_objects(content.nodes, params_)
+                                                : pairs_of_groups(content.groups, params_);
   }
 
   /// @param unit  of distances, in image sides.
-  void fill_adjacency(const std::vector<Group>& groups, double unit, orbweaver::Matrix<float>& matrix) const {
+  void fill_adjacency(const Content& content, double unit, orbweaver::Matrix<float>& matrix) const {
     const auto set = [&](size_t i, size_t j, double weight) {
       const auto row = static_cast<int64_t>(i), col = static_cast<int64_t>(j);
       matrix(row, col) = matrix(col, row) = static_cast<float>(weight);
     };
+    const size_t count = content.nodes.size();
     if (params_.adjacency == Adjacency::knn) {
-      const orbweaver::Matrix<double> distances = closest_distances(groups);
-      for (size_t i = 0; i < groups.size(); ++i)
+      const orbweaver::Matrix<double> distances = closest_distances(content);
+      for (size_t i = 0; i < count; ++i)
         for (const size_t j : nearest(distances, i)) set(i, j, 1);
       return;
     }
-    for (size_t i = 0; i < groups.size(); ++i)
-      for (size_t j = i + 1; j < groups.size(); ++j) {
+    for (size_t i = 0; i < count; ++i)
+      for (size_t j = i + 1; j < count; ++j) {
+        if (content.groups.empty()) {
+          set(i, j, weight_of(squared_distance(content.nodes[i], content.nodes[j]), unit));
+          continue;
+        }
         double sum = 0;
-        for (const Node& a : groups[i])
-          for (const Node& b : groups[j]) sum += weight_of(squared_distance(a, b), unit);
+        for (const Node& a : content.objects_of(i))
+          for (const Node& b : content.objects_of(j)) sum += weight_of(squared_distance(a, b), unit);
         set(i, j, sum);
       }
   }
@@ -287,15 +315,15 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweave
     return distance < kCoincident ? 0 : unit / distance;
   }
 
-  /// Squared, between the closest objects of each two groups.
-  static orbweaver::Matrix<double> closest_distances(const std::vector<Group>& groups) {
-    const auto count = static_cast<int64_t>(groups.size());
+  /// Squared, between the closest objects of each two nodes.
+  static orbweaver::Matrix<double> closest_distances(const Content& content) {
+    const auto count = static_cast<int64_t>(content.nodes.size());
     orbweaver::Matrix<double> distances(count, count);
     for (int64_t i = 0; i < count; ++i)
       for (int64_t j = i + 1; j < count; ++j) {
         double closest = std::numeric_limits<double>::infinity();
-        for (const Node& a : groups[size(i)])
-          for (const Node& b : groups[size(j)]) closest = std::min(closest, squared_distance(a, b));
+        for (const Node& a : content.objects_of(size(i)))
+          for (const Node& b : content.objects_of(size(j))) closest = std::min(closest, squared_distance(a, b));
         distances(i, j) = distances(j, i) = closest;
       }
     return distances;
