@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "orbweaver/error.h"
 #include "orbweaver/ranking.h"
@@ -44,6 +47,25 @@ int64_t count_at_least(std::span<const T> values, T bar) {
   return static_cast<int64_t>(count);
 }
 
+/// What a query's rank is counted against.
+template <class T>
+struct BestMatch {
+  T score;
+  int64_t item;  ///< the first, where several matches score alike
+  int64_t tied;  ///< matches of this score
+};
+
+/// @param places  of the matches, at least one; `score(place)` and `item(place)` tell of each
+template <class Score, class Item>
+auto best_match(std::span<const int64_t> places, Score&& score, Item&& item) {
+  BestMatch<std::remove_cvref_t<decltype(score(0))>> best{score(places.front()), item(places.front()), 0};
+  for (const int64_t place : places)
+    if (score(place) > best.score || (score(place) == best.score && item(place) < best.item))
+      best.score = score(place), best.item = item(place);
+  for (const int64_t place : places) best.tied += score(place) == best.score;
+  return best;
+}
+
 /// The rank of one query's best match within one list of scores. `items` gives each score's gallery index; when empty,
 /// indices run with the scores. `match_places` are the places of the matches in the list, at least one.
 template <class T>
@@ -51,19 +73,47 @@ int64_t rank_in(std::span<const T> scores, std::span<const int64_t> match_places
                 std::span<const int64_t> items) {
   const auto index = [&](int64_t place) { return items.empty() ? place : items[static_cast<size_t>(place)]; };
   const auto score = [&](int64_t place) { return scores[static_cast<size_t>(place)]; };
-  int64_t best = match_places.front();
-  for (const int64_t place : match_places)
-    if (score(place) > score(best) || (score(place) == score(best) && index(place) < index(best))) best = place;
-  const T bar = score(best);
-  if (rule == TieRule::strict) {
-    const int64_t tied_matches =
-        std::count_if(match_places.begin(), match_places.end(), [&](int64_t place) { return score(place) == bar; });
-    return 1 + count_at_least(scores, bar) - tied_matches;
-  }
+  const BestMatch<T> best = best_match(match_places, score, index);
+  if (rule == TieRule::strict) return 1 + count_at_least(scores, best.score) - best.tied;
   int64_t ahead = 0;
   for (int64_t place = 0; place < static_cast<int64_t>(scores.size()); ++place)
-    ahead += score(place) > bar || (score(place) == bar && index(place) < index(best));
+    ahead += score(place) > best.score || (score(place) == best.score && index(place) < best.item);
   return 1 + ahead;
+}
+
+/// The ranks of all queries where it is queries that stand side by side in memory (`row_stride` 1): one pass along it
+/// that counts for all queries at once. Empty if a score is NaN.
+template <class T>
+std::vector<int64_t> ranks_of_columns(const MatrixView<const T>& view, const Relevance& relevance, TieRule rule) {
+  // As wide as T, so that the loops below vectorise.
+  using Count = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  const size_t queries = static_cast<size_t>(view.rows());
+  std::vector<T> bars(queries);
+  std::vector<Count> first_items(queries), counts(queries);
+  std::vector<int64_t> ranks(queries);
+  for (size_t query = 0; query < queries; ++query) {
+    const auto score = [&](int64_t item) { return view(static_cast<int64_t>(query), item); };
+    const BestMatch<T> best = best_match(relevance.of(static_cast<int64_t>(query)), score, std::identity());
+    bars[query] = best.score;
+    first_items[query] = static_cast<Count>(best.item);
+    ranks[query] = rule == TieRule::strict ? 1 - best.tied : 1;
+  }
+  Count nans = 0;
+  for (int64_t item = 0; item < view.cols(); ++item) {
+    const T* values = view.data() + item * view.col_stride();
+    const Count own = static_cast<Count>(item);
+    for (size_t query = 0; query < queries; ++query) nans += values[query] != values[query];
+    if (rule == TieRule::strict)
+      for (size_t query = 0; query < queries; ++query) counts[query] += values[query] >= bars[query];
+    else
+      for (size_t query = 0; query < queries; ++query)
+        counts[query] +=
+            static_cast<Count>(values[query] > bars[query]) |
+            (static_cast<Count>(values[query] == bars[query]) & static_cast<Count>(own < first_items[query]));
+    if (nans > 0) return {};
+  }
+  for (size_t query = 0; query < queries; ++query) ranks[query] += static_cast<int64_t>(counts[query]);
+  return ranks;
 }
 
 /// One query with its reranked candidates in front of the rest.
@@ -128,6 +178,14 @@ std::vector<int64_t> best_ranks(const Scores& scores, const Relevance& relevance
   std::visit(
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
+        if (!reranked && view.row_stride() == 1 && view.col_stride() != 1) {
+          std::vector<int64_t> of_columns = ranks_of_columns<T>(view, relevance, rule);
+          if (!of_columns.empty() || queries == 0) {
+            ranks = std::move(of_columns);
+            return;
+          }
+          // Below, the error names the first query's.
+        }
         RerankedQuery<T> with_candidates(reranked ? items : 0);
         for_each_row<T>(view, [&](int64_t query, std::span<const T> values) {
           require_no_nan(values, query);

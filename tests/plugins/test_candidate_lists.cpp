@@ -1,6 +1,7 @@
 // Rerankers on candidate lists, as the framework makes them for galleries whose matrix does not fit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -20,6 +21,15 @@ using orbweaver::Rankings;
 using orbweaver::Scores;
 using orbweaver::testing::coarse_scores;
 
+/// Candidates and statistics of a gallery that arrives 7, 14, 21, ... items at a time.
+orbweaver::CandidateInput streamed(const Matrix<float>& scores, int64_t k, int64_t reverse_length) {
+  orbweaver::CandidateStream stream(scores.rows(), k, reverse_length);
+  for (int64_t first = 0, count = 7; first < scores.cols(); first += count, count += 7)
+    stream.add(orbweaver::MatrixView<const float>(scores.data() + first, scores.rows(),
+                                                  std::min(count, scores.cols() - first), scores.cols(), 1));
+  return stream.finish();
+}
+
 /// Twenty candidates each, from scores full of ties and their transpose.
 void expect_the_same_from_lists_as_from_the_matrix(const orbweaver::Reranker& reranker) {
   ASSERT_TRUE(reranker.accepts_candidates());
@@ -30,6 +40,11 @@ void expect_the_same_from_lists_as_from_the_matrix(const orbweaver::Reranker& re
     EXPECT_EQ(lists.items, dense.items);
     EXPECT_EQ(lists.scores, dense.scores);
   }
+  const Matrix<float> large = coarse_scores(90, 1000, 10);
+  const Rankings dense = reranker.rerank({large.view(), {}});
+  const Rankings lists = reranker.rerank_candidates(streamed(large, 20, reranker.needs().reverse_length));
+  EXPECT_EQ(lists.items, dense.items);
+  EXPECT_EQ(lists.scores, dense.scores);
 }
 
 TEST(Multivariate, CandidateListsGiveTheSameAsTheWholeMatrixEvenAmongTies) {

@@ -81,12 +81,23 @@ TEST(BestRanks, ReadsATransposedViewLikeACopy) {
     for (int64_t c = 0; c < 131; ++c) turned(c, r) = scores(r, c);
   Relevance relevance;
   for (int64_t query = 0; query < 131; ++query) {
-    relevance.items.push_back(query % 70);
-    relevance.offsets.push_back(query + 1);
+    for (const int64_t match : {query % 30, 30 + query % 40}) relevance.items.push_back(match);
+    relevance.offsets.push_back(2 * query + 2);
   }
   for (const TieRule rule : {TieRule::strict, TieRule::arbitrary})
     EXPECT_EQ(best_ranks(std::as_const(scores).view().transposed(), relevance, rule),
               best_ranks(scores_of(turned), relevance, rule));
+}
+
+TEST(BestRanks, NamesTheFirstQuerysNaNOfATransposedViewToo) {
+  auto scores = matrix<double>({{0.1, 0.2, 0.3}, {0.4, 0.5, 0.6}, {0.7, 0.8, 0.9}});
+  scores(0, 2) = scores(1, 1) = std::nan("");
+  try {
+    best_ranks(std::as_const(scores).view().transposed(), matches({{0}, {0}, {0}}), TieRule::strict);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "scores: query 1, gallery item 1 is NaN");
+  }
 }
 
 TEST(BestRanks, PutsRerankedCandidatesFirstInTheirNewOrder) {

@@ -49,7 +49,7 @@ class CrossModalReranker final : public orbweaver::Reranker {
   orbweaver::Rankings rerank(const orbweaver::RerankInput& input) const override {
     orbweaver::require_finite(input.scores);
     const orbweaver::Rankings candidates = orbweaver::top_candidates(input.scores, params_.k);
-    return reorder(candidates, orbweaver::reverse_ranks(input.scores, candidates));
+    return reorder(candidates, orbweaver::reverse_ranks(input.scores, candidates, reverse_length()));
   }
 
   orbweaver::Rankings rerank_candidates(const orbweaver::CandidateInput& input) const override {

@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "../../shared/whole_gallery.h"
@@ -79,7 +80,7 @@ struct Params {
 class MultivariateReranker final : public orbweaver::Reranker {
  public:
   using Params = multivariate::Params;
-  explicit MultivariateReranker(const Params& params) : params_(params) {
+  explicit MultivariateReranker(Params params) : params_(params) {
     if (params_.variant == Variant::released) params_.k = std::max<int64_t>(params_.k, 10);
   }
 
@@ -91,13 +92,17 @@ class MultivariateReranker final : public orbweaver::Reranker {
   bool accepts_candidates() const override { return params_.similarity != Similarity::softmax; }
 
   orbweaver::Rankings rerank(const orbweaver::RerankInput& input) const override {
-    orbweaver::require_finite(input.scores);
-    const orbweaver::Rankings candidates = orbweaver::top_candidates(input.scores, params_.k);
-    const std::vector<double> shares =
-        params_.similarity == Similarity::softmax
-            ? softmax_shares(input.scores, candidates)
-            : cosine_shares(candidates, orbweaver::column_sums(input.scores), orbweaver::query_count(input.scores));
-    return reorder(candidates, orbweaver::reverse_ranks(input.scores, candidates), shares);
+    const bool softmax = params_.similarity == Similarity::softmax;
+    std::vector<double> sums;
+    if (softmax)
+      orbweaver::require_finite(input.scores);
+    else
+      sums = orbweaver::finite_column_sums(input.scores);
+    orbweaver::Rankings candidates = orbweaver::top_candidates(input.scores, params_.k);
+    const std::vector<double> shares = softmax ? softmax_shares(input.scores, candidates)
+                                               : cosine_shares(candidates, sums, orbweaver::query_count(input.scores));
+    const std::vector<int64_t> reverse = orbweaver::reverse_ranks(input.scores, candidates, reverse_length());
+    return reorder(std::move(candidates), reverse, shares);
   }
 
   orbweaver::Rankings rerank_candidates(const orbweaver::CandidateInput& input) const override {
@@ -105,9 +110,10 @@ class MultivariateReranker final : public orbweaver::Reranker {
       throw orbweaver::InputError(
           "similarity \"softmax\" needs the whole score matrix, not candidate lists; set similarity to "
           "\"mean_cosine\"");
-    const orbweaver::Rankings candidates = orbweaver::best_of(input.candidates, params_.k);
-    return reorder(candidates, orbweaver::reverse_ranks(input, candidates, reverse_length()),
-                   cosine_shares(candidates, input.column_sums, input.query_count));
+    orbweaver::Rankings candidates = orbweaver::best_of(input.candidates, params_.k);
+    const std::vector<int64_t> reverse = orbweaver::reverse_ranks(input, candidates, reverse_length());
+    const std::vector<double> shares = cosine_shares(candidates, input.column_sums, input.query_count);
+    return reorder(std::move(candidates), reverse, shares);
   }
 
  private:
@@ -138,9 +144,9 @@ class MultivariateReranker final : public orbweaver::Reranker {
   }
 
   /// @param reverse, shares  parallel to candidates.items
-  orbweaver::Rankings reorder(const orbweaver::Rankings& candidates, const std::vector<int64_t>& reverse,
+  orbweaver::Rankings reorder(orbweaver::Rankings candidates, const std::vector<int64_t>& reverse,
                               const std::vector<double>& shares) const {
-    orbweaver::Rankings result = candidates;
+    Decay decay(params_.xi);
     for (int64_t query = 0; query < candidates.query_count(); ++query) {
       const size_t begin = static_cast<size_t>(candidates.offsets[static_cast<size_t>(query)]);
       const std::vector<int64_t> forward = orbweaver::competition_ranks(candidates.scores_of(query));
@@ -148,11 +154,11 @@ class MultivariateReranker final : public orbweaver::Reranker {
           reverse_positions(forward, std::span(reverse).subspan(begin, forward.size()));
       for (size_t at = 0; at < forward.size(); ++at) {
         const double c_rev = positions[at] == orbweaver::not_listed ? 0 : decay(positions[at]);
-        result.scores[begin + at] = decay(forward[at]) + params_.w1 * c_rev + params_.w2 * shares[begin + at];
+        candidates.scores[begin + at] = decay(forward[at]) + params_.w1 * c_rev + params_.w2 * shares[begin + at];
       }
     }
-    orbweaver::sort_candidates(result);
-    return result;
+    orbweaver::sort_candidates(candidates);
+    return candidates;
   }
 
   /// The q of c_rev for one query's candidates, in forward order.
@@ -164,7 +170,20 @@ class MultivariateReranker final : public orbweaver::Reranker {
     return positions;
   }
 
-  double decay(int64_t rank) const { return std::exp(-params_.xi * static_cast<double>(rank + 1)); }
+  /// exp(-xi (rank + 1)); the few ranks that there are come up for every query.
+  class Decay {
+   public:
+    explicit Decay(double xi) : xi_(xi) {}
+    double operator()(int64_t rank) {
+      while (static_cast<int64_t>(of_rank_.size()) <= rank)
+        of_rank_.push_back(std::exp(-xi_ * static_cast<double>(of_rank_.size() + 1)));
+      return of_rank_[static_cast<size_t>(rank)];
+    }
+
+   private:
+    double xi_;
+    std::vector<double> of_rank_;
+  };
 
   Params params_;
 };

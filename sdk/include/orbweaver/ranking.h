@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -58,47 +59,239 @@ bool all_finite(std::span<const T> values) {
   return bad == 0;
 }
 
+/// The bar of all values alike, where a pointer would give each its own.
+template <class T>
+struct OneBar {
+  T bar;
+  T operator[](size_t) const { return bar; }
+  OneBar operator+(size_t) const { return *this; }
+};
+
+struct Above {
+  auto operator()(const auto& value, const auto& bar) const { return value > bar; }
+};
+struct AtLeast {
+  auto operator()(const auto& value, const auto& bar) const { return value >= bar; }
+};
+
+/// Values that are compared at once: few reach their bar, and one comparison of vectors usually dismisses all of these.
+inline constexpr size_t block_size = 16;
+
+/// Whether `reaches(values[at], bars[at])` for any `at` of a block. With vectors of the compiler, for it takes the
+/// plain loop apart before it sees that the loop is one operation.
+template <class T, class Reaches, class Bars>
+bool any_of_block(const T* values, Reaches reaches, Bars bars) {
+  constexpr size_t width = 16 / sizeof(T);
+  typedef T Lanes __attribute__((vector_size(16)));
+  Lanes value = {}, bar = {};
+  decltype(value > bar) any = {};
+  for (size_t at = 0; at < block_size; at += width) {
+    std::memcpy(&value, values + at, sizeof(value));
+    for (size_t lane = 0; lane < width; ++lane) bar[lane] = bars[at + lane];
+    any |= reaches(value, bar);
+  }
+  uint64_t halves[2];
+  std::memcpy(halves, &any, sizeof(halves));
+  return (halves[0] | halves[1]) != 0;
+}
+
+/// Calls `found(at)` for each `at`, in order, where `reaches(values[at], bars[at])`.
+template <class T, class Reaches, class Bars, class Found>
+void for_each_that(std::span<const T> values, Reaches reaches, Bars bars, Found&& found) {
+  for (size_t begin = 0; begin < values.size(); begin += block_size) {
+    const size_t end = std::min(begin + block_size, values.size());
+    if (end - begin == block_size && !any_of_block(values.data() + begin, reaches, bars + begin)) continue;
+    for (size_t at = begin; at < end; ++at)
+      if (reaches(values[at], bars[at])) found(at);
+  }
+}
+
+/// In how many groups `group_maxima` divides values of which the k best are wanted: enough that few values but the k
+/// best beat the bar.
+inline size_t group_count(size_t k) { return (k + k / 2 + block_size - 1) / block_size * block_size; }
+
+/// `maxima[g]`: the largest of values g, g + n, g + 2n, ... where n is the number of maxima; -infinity where there is
+/// none. Of neighbours, which are often alike (captions of one image), each falls into another group.
+template <class T>
+void group_maxima(std::span<const T> values, std::span<T> maxima) {
+  std::fill(maxima.begin(), maxima.end(), -std::numeric_limits<T>::infinity());
+  for (size_t begin = 0; begin < values.size(); begin += maxima.size()) {
+    const size_t count = std::min(maxima.size(), values.size() - begin);
+    for (size_t at = 0; at < count; ++at)
+      maxima[at] = values[begin + at] > maxima[at] ? values[begin + at] : maxima[at];
+  }
+}
+
+/// As wide as T, so that counting comparisons of T vectorises.
+template <class T>
+using Count = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+
+template <class T>
+size_t count_above(std::span<const T> values, T bar) {
+  Count<T> count = 0;
+  for (const T value : values) count += value > bar;
+  return static_cast<size_t>(count);
+}
+
+/// Up to here all comparisons, vectorised, take less time than the wrong guesses of a sort.
+inline constexpr size_t few = 96;
+
+/// The k-th largest of at least k values, k >= 1. May reorder them.
+template <class T>
+T take_kth_largest(std::span<T> values, size_t k) {
+  if (values.size() <= few) {
+    T least = std::numeric_limits<T>::infinity();
+    for (const T value : values) {
+      if (value >= least) continue;
+      const size_t above = count_above(std::span<const T>(values), value);
+      if (above >= k) continue;
+      least = value;
+      if (above + 1 == k) break;
+    }
+    return least;
+  }
+  const auto kth = values.begin() + static_cast<std::ptrdiff_t>(k - 1);
+  std::nth_element(values.begin(), kth, values.end(), std::greater<>());
+  return *kth;
+}
+
+/// The k-th largest of at least k values, k >= 1, or somewhat less: the k-th largest of the maxima of groups, for at
+/// least k values reach that. `maxima` is scratch space.
+template <class T>
+T bar_of(std::span<const T> values, size_t k, std::vector<T>& maxima) {
+  const size_t groups = group_count(k);
+  if (values.size() < 2 * groups) {
+    maxima.assign(values.begin(), values.end());
+  } else {
+    maxima.resize(groups);
+    group_maxima(values, std::span(maxima));
+  }
+  return take_kth_largest(std::span(maxima), k);
+}
+
 /// The k-th largest of at least k values, k >= 1. `kept` is scratch space.
 template <class T>
 T kth_largest(std::span<const T> values, size_t k, std::vector<T>& kept) {
-  // The k best so far and a stretch of later values that beat the worst of them, cut back whenever the stretch is full.
-  const size_t capacity = 2 * k + 64;
-  kept.resize(capacity + 1);
-  std::copy_n(values.begin(), k, kept.begin());
-  T bar = *std::min_element(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(k));
-  size_t count = k;
-  const auto cut_back = [&] {
-    std::nth_element(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(k - 1),
-                     kept.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
-    bar = kept[k - 1];
-    count = k;
-  };
-  constexpr size_t block = 16;
-  for (size_t at = k; at < values.size(); at += block) {
-    const size_t end = std::min(at + block, values.size());
-    // Few values beat the k-th so far: one vectorised comparison usually dismisses the block.
-    unsigned any = 0;
-    if (end - at == block)
-      for (size_t i = 0; i < block; ++i) any |= values[at + i] > bar;
+  const T bar = bar_of(values, k, kept);
+  kept.clear();
+  for_each_that(values, AtLeast(), OneBar<T>{bar}, [&](size_t at) { kept.push_back(values[at]); });
+  return take_kth_largest(std::span(kept), k);
+}
+
+template <class T>
+struct Scored {
+  T score;
+  int64_t item;
+};
+
+/// Appends one query's list: its k best items and all that are tied with the k-th. `best` holds these and some others,
+/// in the order of the items; it is scratch space afterwards.
+template <class T>
+class AppendBest {
+ public:
+  AppendBest(size_t k, Rankings& rankings) : k_(k), rankings_(rankings) {}
+
+  void operator()(std::vector<Scored<T>>& best) {
+    scores_.clear();
+    for (const Scored<T>& one : best) scores_.push_back(one.score);
+    if (best.size() <= few)
+      append_few(best);
     else
-      any = 1;
-    if (!any) continue;
-    for (size_t i = at; i < end; ++i) {
-      kept[count] = values[i];
-      count += values[i] > bar;
-    }
-    if (count > capacity - block) cut_back();
+      append_many(best);
+    rankings_.offsets.push_back(static_cast<int64_t>(rankings_.items.size()));
   }
-  cut_back();
-  return bar;
+
+ private:
+  void append_few(const std::vector<Scored<T>>& best) {
+    const size_t begin = rankings_.items.size();
+    size_t listed = 0;
+    rankings_.items.resize(begin + best.size());
+    rankings_.scores.resize(begin + best.size());
+    // Items come in order, so equal scores take their places in that order.
+    uint8_t taken[few] = {};
+    for (const Scored<T>& one : best) {
+      const size_t above = count_above(std::span<const T>(scores_), one.score);
+      if (above >= k_) continue;
+      const size_t place = begin + above + taken[above]++;
+      rankings_.items[place] = one.item;
+      rankings_.scores[place] = static_cast<double>(one.score);
+      ++listed;
+    }
+    rankings_.items.resize(begin + listed);
+    rankings_.scores.resize(begin + listed);
+  }
+
+  void append_many(std::vector<Scored<T>>& best) {
+    const T bar = take_kth_largest(std::span(scores_), std::min(k_, scores_.size()));
+    std::erase_if(best, [bar](const Scored<T>& one) { return one.score < bar; });
+    std::sort(best.begin(), best.end(),
+              [](const auto& a, const auto& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; });
+    for (const Scored<T>& one : best) {
+      rankings_.items.push_back(one.item);
+      rankings_.scores.push_back(static_cast<double>(one.score));
+    }
+  }
+
+  size_t k_;
+  Rankings& rankings_;
+  std::vector<T> scores_;
+};
+
+/// The k best of each row, for rows that are apart in memory while columns are not (`row_stride` 1): a tile of rows at
+/// a time, read twice along memory and never transposed. Needs 2 * group_count(k) columns or more.
+template <class T>
+void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rankings& rankings) {
+  const size_t groups = group_count(k), rows = static_cast<size_t>(view.rows());
+  // Maxima of a tile's rows by group, within the second-level cache.
+  const size_t width = std::clamp<size_t>(262144 / sizeof(T) / groups / block_size * block_size, block_size, 1024);
+  std::vector<T> maxima(groups * width), bars(width), own(groups);
+  std::vector<std::vector<Scored<T>>> best(width);
+  AppendBest<T> append(k, rankings);
+  for (size_t first = 0; first < rows; first += width) {
+    const size_t count = std::min(width, rows - first);
+    const auto values_of = [&](int64_t item) {
+      return std::span<const T>(view.data() + static_cast<int64_t>(first) + item * view.col_stride(), count);
+    };
+    std::fill(maxima.begin(), maxima.end(), -std::numeric_limits<T>::infinity());
+    for (int64_t item = 0; item < view.cols(); ++item) {
+      const std::span<const T> values = values_of(item);
+      T* most = maxima.data() + static_cast<size_t>(item) % groups * width;
+      for (size_t row = 0; row < count; ++row) most[row] = values[row] > most[row] ? values[row] : most[row];
+    }
+    for (size_t row = 0; row < count; ++row) {
+      for (size_t group = 0; group < groups; ++group) own[group] = maxima[group * width + row];
+      bars[row] = take_kth_largest(std::span(own), k);
+    }
+    for (int64_t item = 0; item < view.cols(); ++item) {
+      const std::span<const T> values = values_of(item);
+      for_each_that(values, AtLeast(), bars.data(), [&](size_t row) { best[row].push_back({values[row], item}); });
+    }
+    for (size_t row = 0; row < count; ++row) {
+      append(best[row]);
+      best[row].clear();
+    }
+  }
+}
+
+/// How many lines of memory `sum_lines` adds up side by side: one sum alone waits for each of its additions.
+inline constexpr int64_t lines_at_once = 8;
+
+/// sums[line]: the sum of line's values, in double and in their order.
+template <class T>
+void sum_lines(const T* first, int64_t length, int64_t stride, double* sums) {
+  double sum[lines_at_once] = {};
+  for (int64_t at = 0; at < length; ++at)
+    for (int64_t line = 0; line < lines_at_once; ++line) sum[line] += static_cast<double>(first[line * stride + at]);
+  std::copy(std::begin(sum), std::end(sum), sums);
 }
 
 }  // namespace detail
 
+/// @param first_item  gallery index of column 0, where these are scores of a part of the gallery
 /// @throws ShapeError if there are no queries or no gallery; InputError naming the first score that is NaN or infinite.
-inline void require_finite(const Scores& scores) {
+inline void require_finite(const Scores& scores, int64_t first_item = 0) {
   std::visit(
-      [](const auto& view) {
+      [first_item](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
         if (view.empty())
           throw ShapeError("scores: [" + std::to_string(view.rows()) + ", " + std::to_string(view.cols()) +
@@ -111,8 +304,8 @@ inline void require_finite(const Scores& scores) {
             if (std::isfinite(values[at])) continue;
             const int64_t other = static_cast<int64_t>(at);
             throw InputError("scores: query " + std::to_string(by_row ? line : other) + ", gallery item " +
-                             std::to_string(by_row ? other : line) + " is " + std::to_string(values[at]) +
-                             ", expected a finite score");
+                             std::to_string(first_item + (by_row ? other : line)) + " is " +
+                             std::to_string(values[at]) + ", expected a finite score");
           }
         });
       },
@@ -127,26 +320,28 @@ inline Rankings top_candidates(const Scores& scores, int64_t k) {
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
         const size_t wanted = static_cast<size_t>(std::clamp<int64_t>(k, 0, view.cols()));
+        if (wanted == 0) {
+          result.offsets.assign(static_cast<size_t>(view.rows()) + 1, 0);
+          return;
+        }
         result.offsets.reserve(static_cast<size_t>(view.rows()) + 1);
         result.items.reserve(static_cast<size_t>(view.rows()) * wanted);
         result.scores.reserve(result.items.capacity());
-        std::vector<T> kept;
-        std::vector<std::pair<T, int64_t>> best;
+        if (view.row_stride() == 1 && view.col_stride() != 1 &&
+            static_cast<size_t>(view.cols()) >= 2 * detail::group_count(wanted)) {
+          detail::append_best_of_strided_rows<T>(view, wanted, result);
+          return;
+        }
+        std::vector<T> maxima;
+        std::vector<detail::Scored<T>> best;
+        detail::AppendBest<T> append(wanted, result);
         for_each_row<T>(view, [&](int64_t, std::span<const T> values) {
+          const T bar = detail::bar_of(values, wanted, maxima);
           best.clear();
-          if (wanted > 0) {
-            const T bar = detail::kth_largest(values, wanted, kept);
-            for (size_t item = 0; item < values.size(); ++item)
-              if (values[item] >= bar) best.emplace_back(values[item], static_cast<int64_t>(item));
-          }
-          std::sort(best.begin(), best.end(), [](const auto& a, const auto& b) {
-            return a.first != b.first ? a.first > b.first : a.second < b.second;
+          detail::for_each_that(values, detail::AtLeast(), detail::OneBar<T>{bar}, [&](size_t item) {
+            best.push_back({values[item], static_cast<int64_t>(item)});
           });
-          for (const auto& [score, item] : best) {
-            result.items.push_back(item);
-            result.scores.push_back(static_cast<double>(score));
-          }
-          result.offsets.push_back(static_cast<int64_t>(result.items.size()));
+          append(best);
         });
       },
       scores);
@@ -161,56 +356,162 @@ inline std::vector<int64_t> competition_ranks(std::span<const double> sorted_sco
   return ranks;
 }
 
-/// For each candidate (query q, item g), parallel to `candidates.items`: the rank of q in g's reverse list, that is the
-/// number of queries that score g strictly higher than q does.
-inline std::vector<int64_t> reverse_ranks(const Scores& scores, const Rankings& candidates) {
-  const int64_t items = gallery_count(scores);
-  // Candidate entries grouped by gallery item.
-  std::vector<int64_t> begin(static_cast<size_t>(items) + 1);
-  for (const int64_t item : candidates.items) ++begin[static_cast<size_t>(item) + 1];
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  struct Entry {
-    int64_t query, place;
-  };
-  std::vector<Entry> entries(candidates.items.size());
-  std::vector<int64_t> next(begin.begin(), begin.end() - 1);
-  for (int64_t query = 0; query < candidates.query_count(); ++query)
-    for (int64_t place = candidates.offsets[static_cast<size_t>(query)];
-         place < candidates.offsets[static_cast<size_t>(query) + 1]; ++place) {
-      const size_t item = static_cast<size_t>(candidates.items[static_cast<size_t>(place)]);
-      entries[static_cast<size_t>(next[item]++)] = {query, place};
-    }
+/// Reranker::Needs::reverse_length of a reranker that reads reverse lists to their end.
+inline constexpr int64_t whole_list = std::numeric_limits<int64_t>::max();
+/// The reverse rank of a query that a reverse list does not hold: behind everything.
+inline constexpr int64_t not_listed = std::numeric_limits<int64_t>::max();
 
-  std::vector<int64_t> ranks(candidates.items.size());
+namespace detail {
+
+/// Candidate entries by gallery item: item g owns [begin[g], begin[g + 1]) of a list of all entries.
+struct EntriesByItem {
+  std::vector<int64_t> begin;
+  struct Entry {
+    int64_t query, place;  ///< place: in candidates.items
+  };
+  std::vector<Entry> entries;  ///< of one item by query
+
+  /// @throws ShapeError on a candidate that does not exist.
+  EntriesByItem(const Rankings& candidates, int64_t items)
+      : begin(static_cast<size_t>(items) + 1), entries(candidates.items.size()) {
+    for (int64_t query = 0; query < candidates.query_count(); ++query)
+      for (const int64_t item : candidates.items_of(query)) {
+        if (item < 0 || item >= items)
+          throw ShapeError("candidates of query " + std::to_string(query) + ": gallery item " + std::to_string(item) +
+                           ", but there are " + std::to_string(items));
+        ++begin[static_cast<size_t>(item) + 1];
+      }
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    std::vector<int64_t> next(begin.begin(), begin.end() - 1);
+    for (int64_t query = 0; query < candidates.query_count(); ++query)
+      for (int64_t place = candidates.offsets[static_cast<size_t>(query)];
+           place < candidates.offsets[static_cast<size_t>(query) + 1]; ++place) {
+        const size_t item = static_cast<size_t>(candidates.items[static_cast<size_t>(place)]);
+        entries[static_cast<size_t>(next[item]++)] = {query, place};
+      }
+  }
+
+  std::span<const Entry> of(int64_t item) const {
+    const size_t at = static_cast<size_t>(item);
+    return {entries.data() + begin[at], static_cast<size_t>(begin[at + 1] - begin[at])};
+  }
+};
+
+/// Counts, for the scores that are asked for in a column, how many of the column's scores are higher.
+template <class T>
+class HigherCounts {
+ public:
+  HigherCounts(const MatrixView<const T>& view, const Rankings& candidates)
+      : entries_(candidates, view.cols()), asked_(entries_.entries.size()), passed_(asked_.size()) {
+    for (int64_t item = 0; item < view.cols(); ++item) {
+      const std::span<Asked> own = asked_of(item);
+      for (size_t at = 0; at < own.size(); ++at) {
+        const EntriesByItem::Entry& entry = entries_.of(item)[at];
+        own[at] = {view(entry.query, item), entry.place};
+      }
+      std::sort(own.begin(), own.end(), [](const Asked& a, const Asked& b) { return a.score < b.score; });
+    }
+  }
+
+  /// The least score asked for: what is not higher changes no count. Infinity where none is.
+  T least(int64_t item) const {
+    const size_t begin = static_cast<size_t>(entries_.begin[static_cast<size_t>(item)]);
+    return entries_.of(item).empty() ? std::numeric_limits<T>::infinity() : asked_[begin].score;
+  }
+
+  /// A score of the column, higher than the least.
+  void add(int64_t item, T score) {
+    const std::span<const Asked> own = asked_of(item);
+    const auto first = std::lower_bound(own.begin(), own.end(), score,
+                                        [](const Asked& asked, T value) { return asked.score < value; });
+    ++passed_[static_cast<size_t>(entries_.begin[static_cast<size_t>(item)] + (first - own.begin()) - 1)];
+  }
+
+  /// By place in the candidates.
+  std::vector<int64_t> counts() {
+    std::vector<int64_t> counts(asked_.size());
+    for (int64_t item = 0; item + 1 < static_cast<int64_t>(entries_.begin.size()); ++item) {
+      int64_t higher = 0;
+      const std::span<const Asked> own = asked_of(item);
+      for (size_t at = own.size(); at-- > 0;) {
+        higher += passed_[static_cast<size_t>(entries_.begin[static_cast<size_t>(item)]) + at];
+        counts[static_cast<size_t>(own[at].place)] = higher;
+      }
+    }
+    return counts;
+  }
+
+ private:
+  struct Asked {
+    T score;
+    int64_t place;
+  };
+
+  std::span<Asked> asked_of(int64_t item) {
+    const size_t at = static_cast<size_t>(item);
+    return {asked_.data() + entries_.begin[at], static_cast<size_t>(entries_.begin[at + 1] - entries_.begin[at])};
+  }
+
+  EntriesByItem entries_;
+  std::vector<Asked> asked_;     ///< of one item ascending by score
+  std::vector<int64_t> passed_;  ///< scores that are higher than this one asked for, but not than the next
+};
+
+/// The rank of each candidate's query in the lists of `reverse`; `not_listed` where it is none of its list.
+inline std::vector<int64_t> ranks_in_lists(const Rankings& reverse, const EntriesByItem& entries, int64_t queries) {
+  std::vector<int64_t> result(entries.entries.size());
+  std::vector<int64_t> rank_of(static_cast<size_t>(queries), not_listed);
+  for (int64_t item = 0; item < reverse.query_count(); ++item) {
+    if (entries.of(item).empty()) continue;
+    const std::span<const int64_t> list = reverse.items_of(item);
+    const std::span<const double> scores = reverse.scores_of(item);
+    int64_t rank = 0;
+    for (size_t at = 0; at < list.size(); ++at) {
+      if (at > 0 && scores[at] != scores[at - 1]) rank = static_cast<int64_t>(at);
+      rank_of[static_cast<size_t>(list[at])] = rank;
+    }
+    for (const EntriesByItem::Entry& entry : entries.of(item))
+      result[static_cast<size_t>(entry.place)] = rank_of[static_cast<size_t>(entry.query)];
+    for (const int64_t query : list) rank_of[static_cast<size_t>(query)] = not_listed;
+  }
+  return result;
+}
+
+}  // namespace detail
+
+/// For each candidate (query q, item g), parallel to `candidates.items`: the rank of q in g's reverse list, that is the
+/// number of queries that score g strictly higher than q does. Ranks of `length` and more may be told as `not_listed`:
+/// a caller that does not read them saves their time.
+inline std::vector<int64_t> reverse_ranks(const Scores& scores, const Rankings& candidates,
+                                          int64_t length = whole_list) {
+  const int64_t queries = query_count(scores), items = gallery_count(scores);
+  // Lists of all items against counts for the candidates: whichever are fewer.
+  if (length <= static_cast<int64_t>(candidates.items.size()) / std::max<int64_t>(items, 1)) {
+    const Scores turned = std::visit([](const auto& view) -> Scores { return view.transposed(); }, scores);
+    return detail::ranks_in_lists(top_candidates(turned, length), detail::EntriesByItem(candidates, items), queries);
+  }
+  std::vector<int64_t> ranks;
   std::visit(
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
-        std::vector<T> above(static_cast<size_t>(view.rows()));
-        std::vector<T> asked;
-        std::vector<int64_t> higher;
-        for_each_row<T>(view.transposed(), [&](int64_t item, std::span<const T> values) {
-          const std::span<const Entry> own(entries.data() + begin[static_cast<size_t>(item)],
-                                           entries.data() + begin[static_cast<size_t>(item) + 1]);
-          if (own.empty()) return;
-          asked.clear();
-          for (const Entry& entry : own) asked.push_back(values[static_cast<size_t>(entry.query)]);
-          std::sort(asked.begin(), asked.end());
-          // Only scores above the least one asked for can change a rank, and they are few: no sort of the whole column.
-          size_t count = 0;
-          for (const T value : values) {
-            above[count] = value;
-            count += value > asked.front();
-          }
-          // higher[i]: scores above exactly i of those asked for; then, summed from the end, above the i-th of them.
-          higher.assign(asked.size() + 1, 0);
-          for (size_t at = 0; at < count; ++at)
-            ++higher[static_cast<size_t>(std::lower_bound(asked.begin(), asked.end(), above[at]) - asked.begin())];
-          for (size_t at = asked.size(); at-- > 0;) higher[at] += higher[at + 1];
-          for (const Entry& entry : own) {
-            const auto first = std::lower_bound(asked.begin(), asked.end(), values[static_cast<size_t>(entry.query)]);
-            ranks[static_cast<size_t>(entry.place)] = higher[static_cast<size_t>(first - asked.begin()) + 1];
-          }
-        });
+        detail::HigherCounts<T> counts(view, candidates);
+        std::vector<T> least(static_cast<size_t>(items));
+        for (int64_t item = 0; item < items; ++item) least[static_cast<size_t>(item)] = counts.least(item);
+        // Only scores above the least one asked for can change a rank, and they are few.
+        if (view.col_stride() == 1) {
+          for_each_row<T>(view, [&](int64_t, std::span<const T> values) {
+            detail::for_each_that(values, detail::Above(), least.data(),
+                                  [&](size_t item) { counts.add(static_cast<int64_t>(item), values[item]); });
+          });
+        } else {
+          for_each_row<T>(view.transposed(), [&](int64_t item, std::span<const T> values) {
+            const T bar = least[static_cast<size_t>(item)];
+            if (bar == std::numeric_limits<T>::infinity()) return;
+            detail::for_each_that(values, detail::Above(), detail::OneBar<T>{bar},
+                                  [&](size_t query) { counts.add(item, values[query]); });
+          });
+        }
+        ranks = counts.counts();
       },
       scores);
   return ranks;
@@ -229,72 +530,54 @@ inline std::vector<double> column_sums(const Scores& scores) {
           });
           return;
         }
-        for_each_row<T>(view.transposed(), [&](int64_t item, std::span<const T> values) {
+        int64_t item = 0;
+        if (view.row_stride() == 1)
+          for (; item + detail::lines_at_once <= view.cols(); item += detail::lines_at_once)
+            detail::sum_lines<T>(view.data() + item * view.col_stride(), view.rows(), view.col_stride(),
+                                 sums.data() + item);
+        const MatrixView<const T> rest(view.data() + item * view.col_stride(), view.cols() - item, view.rows(),
+                                       view.col_stride(), view.row_stride());
+        for_each_row<T>(rest, [&](int64_t line, std::span<const T> values) {
           double sum = 0;
           for (const T value : values) sum += static_cast<double>(value);
-          sums[static_cast<size_t>(item)] = sum;
+          sums[static_cast<size_t>(item + line)] = sum;
         });
       },
       scores);
   return sums;
 }
 
-/// Reranker::Needs::reverse_length of a reranker that reads reverse lists to their end.
-inline constexpr int64_t whole_list = std::numeric_limits<int64_t>::max();
-/// The reverse rank of a query that a reverse list does not hold: behind everything.
-inline constexpr int64_t not_listed = std::numeric_limits<int64_t>::max();
+/// column_sums of scores that must be finite, for one reading of them. Parameter and errors as of require_finite.
+inline std::vector<double> finite_column_sums(const Scores& scores, int64_t first_item = 0) {
+  if (query_count(scores) == 0 || gallery_count(scores) == 0) require_finite(scores);
+  std::vector<double> sums = column_sums(scores);
+  // A sum that met an infinity or NaN is not finite, so where all are, there is none.
+  if (!detail::all_finite(std::span<const double>(sums))) require_finite(scores, first_item);
+  return sums;
+}
 
-/// The same ranks from reverse lists. A list holds at least its item's `length` best queries (all of them, if there are
-/// fewer) and everything tied with the last; the rank of a query that is not in the list is `not_listed`.
+/// The same ranks from reverse lists. The list of an item that is some query's candidate holds at least its `length`
+/// best queries (all of them, if there are fewer) and everything tied with the last; those of other items are not read
+/// and may be empty. The rank of a query that is not in the list is `not_listed`.
 /// @throws ShapeError on a list that is shorter, or a candidate or query that does not exist.
 inline std::vector<int64_t> reverse_ranks(const CandidateInput& input, const Rankings& candidates, int64_t length) {
   const int64_t queries = candidates.query_count(), items = input.reverse.query_count();
   if (queries != input.query_count)
     throw ShapeError("candidates: lists of " + std::to_string(queries) + " queries, expected " +
                      std::to_string(input.query_count) + ", the queries behind the column sums");
-  // Reverse lists turned into, for each query, the items that list it.
-  std::vector<int64_t> begin(static_cast<size_t>(queries) + 1);
+  const detail::EntriesByItem entries(candidates, items);
   for (int64_t item = 0; item < items; ++item) {
+    if (entries.of(item).empty()) continue;
     const std::span<const int64_t> list = input.reverse.items_of(item);
     if (static_cast<int64_t>(list.size()) < std::min(length, queries))
       throw ShapeError("reverse list of gallery item " + std::to_string(item) + ": " + std::to_string(list.size()) +
                        " queries, expected at least " + std::to_string(std::min(length, queries)));
-    for (const int64_t query : list) {
+    for (const int64_t query : list)
       if (query < 0 || query >= queries)
         throw ShapeError("reverse list of gallery item " + std::to_string(item) + ": query " + std::to_string(query) +
                          " of " + std::to_string(queries));
-      ++begin[static_cast<size_t>(query) + 1];
-    }
   }
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  struct Listing {
-    int64_t item, rank;
-  };
-  std::vector<Listing> listings(static_cast<size_t>(begin.back()));
-  std::vector<int64_t> next(begin.begin(), begin.end() - 1);
-  for (int64_t item = 0; item < items; ++item) {
-    const std::vector<int64_t> ranks = competition_ranks(input.reverse.scores_of(item));
-    const std::span<const int64_t> list = input.reverse.items_of(item);
-    for (size_t at = 0; at < list.size(); ++at)
-      listings[static_cast<size_t>(next[static_cast<size_t>(list[at])]++)] = {item, ranks[at]};
-  }
-
-  std::vector<int64_t> result(candidates.items.size());
-  std::vector<int64_t> rank_of(static_cast<size_t>(items), not_listed);
-  for (size_t query = 0; query < static_cast<size_t>(queries); ++query) {
-    const std::span<const Listing> own(listings.data() + begin[query], listings.data() + begin[query + 1]);
-    for (const Listing& listing : own) rank_of[static_cast<size_t>(listing.item)] = listing.rank;
-    for (size_t place = static_cast<size_t>(candidates.offsets[query]);
-         place < static_cast<size_t>(candidates.offsets[query + 1]); ++place) {
-      const int64_t item = candidates.items[place];
-      if (item < 0 || item >= items)
-        throw ShapeError("candidates of query " + std::to_string(query) + ": gallery item " + std::to_string(item) +
-                         ", but there are reverse lists of " + std::to_string(items) + " items");
-      result[place] = rank_of[static_cast<size_t>(item)];
-    }
-    for (const Listing& listing : own) rank_of[static_cast<size_t>(listing.item)] = not_listed;
-  }
-  return result;
+  return detail::ranks_in_lists(input.reverse, entries, queries);
 }
 
 /// The first `k` of each list and everything tied with the k-th.
