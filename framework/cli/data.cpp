@@ -327,6 +327,7 @@ void add_data_command(CLI::App& app, CommandContext& context) {
   check_command->footer(
       "Exit status: 0 clean (notes do not count), 1 problems that would falsify results (missing or broken images,\n"
       "blank test captions, test images that stand in another split too), 2 wrong input.\n"
+      "An image that is nearly identical to many is listed with the first ten of them.\n"
       "Example:\n  orbweaver data check datasets/rsicd datasets/rsitmd");
   check_command->callback([options, &context] { check(*options, context); });
 

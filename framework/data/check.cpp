@@ -7,6 +7,7 @@
 #include <cctype>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "framework/data/fingerprint.h"
@@ -59,27 +60,26 @@ void examine(std::vector<Entry>& entries, int threads, const ProgressFunction& p
   const auto total = static_cast<int64_t>(entries.size());
   QuietDecoders quiet;
   OrderedPrefetch<Result> results(total, make, threads, 64);
-  std::vector<Result> found;
   for (int64_t i = 0; i < total; ++i) {
-    found.push_back(*results.next());
+    Result result = *results.next();
+    Entry& entry = entries[static_cast<size_t>(i)];  // the workers read its image alone
+    entry.print = result.print;
+    entry.fault = std::move(result.fault);
     if (progress) quiet.aloud([&] { progress(i + 1, total); });
-  }
-  for (size_t i = 0; i < found.size(); ++i) {
-    entries[i].print = found[i].print;
-    entries[i].fault = std::move(found[i].fault);
   }
 }
 
-std::vector<Entry> whole(const std::vector<Entry>& entries) {
-  std::vector<Entry> good;
-  std::copy_if(entries.begin(), entries.end(), std::back_inserter(good),
-               [](const Entry& entry) { return entry.fault.empty(); });
+/// Without the broken ones.
+std::vector<const Entry*> whole(const std::vector<Entry>& entries) {
+  std::vector<const Entry*> good;
+  for (const Entry& entry : entries)
+    if (entry.fault.empty()) good.push_back(&entry);
   return good;
 }
 
-std::vector<Fingerprint> prints_of(const std::vector<Entry>& entries) {
-  std::vector<Fingerprint> prints;
-  for (const Entry& entry : entries) prints.push_back(entry.print);
+std::vector<const Fingerprint*> prints_of(std::span<const Entry* const> entries) {
+  std::vector<const Fingerprint*> prints;
+  for (const Entry* entry : entries) prints.push_back(&entry->print);
   return prints;
 }
 
@@ -167,10 +167,10 @@ std::string pair_text(const Entry& a, const Entry& b, const DuplicatePair& pair)
 }
 
 void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
-  const std::vector<Entry> good = whole(entries);
+  const std::vector<const Entry*> good = whole(entries);
   std::vector<std::string> leaking, across, within;
   for (const DuplicatePair& pair : find_near_duplicates(prints_of(good))) {
-    const Entry &a = good[pair.first], &b = good[pair.second];
+    const Entry &a = *good[pair.first], &b = *good[pair.second];
     if (a.image->name == b.image->name && a.split != b.split) continue;  // reported by name
     (a.split == b.split ? within : leaks(*a.split, *b.split) ? leaking : across).push_back(pair_text(a, b, pair));
   }
@@ -186,6 +186,20 @@ void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
                 across);
   findings.note("near_duplicates_within_a_split",
                 fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
+}
+
+/// Near-duplicates of two datasets. The test split of the first is looked through apart, so that of an image with many
+/// copies in both of its parts some of each are found.
+std::vector<DuplicatePair> shared_pairs(const std::vector<const Entry*>& a, const std::vector<const Entry*>& b) {
+  const auto test = std::find_if(a.begin(), a.end(), [](const Entry* entry) { return entry->split->name == "test"; });
+  const auto before = static_cast<size_t>(test - a.begin());
+  const std::vector<const Fingerprint*> of_a = prints_of(a), of_b = prints_of(b);
+  std::vector<DuplicatePair> pairs = find_near_duplicates(std::span(of_a).first(before), of_b);
+  for (DuplicatePair pair : find_near_duplicates(std::span(of_a).subspan(before), of_b)) {
+    pair.first += before;
+    pairs.push_back(pair);
+  }
+  return pairs;
 }
 
 /// No letter or digit: nothing that a tokenizer would keep.
@@ -397,10 +411,10 @@ CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const
   find_faults(a, first, findings);
   find_faults(b, second, findings);
 
-  const std::vector<Entry> good_a = whole(first), good_b = whole(second);
+  const std::vector<const Entry*> good_a = whole(first), good_b = whole(second);
   std::vector<std::string> leaking, harmless;
-  for (const DuplicatePair& pair : find_near_duplicates(prints_of(good_a), prints_of(good_b))) {
-    const Entry &one = good_a[pair.first], &other = good_b[pair.second];
+  for (const DuplicatePair& pair : shared_pairs(good_a, good_b)) {
+    const Entry &one = *good_a[pair.first], &other = *good_b[pair.second];
     (leaks(*one.split, *other.split) ? leaking : harmless)
         .push_back(fmt::format("{} {} ~ {} {} ({} bits, correlation {:.2f})", a.name, one.label(), b.name,
                                other.label(), pair.bits, pair.correlation));

@@ -27,7 +27,8 @@ struct CheckReport {
   std::string text() const;          ///< for readers, with the first examples of each finding
 };
 
-/// What is wrong with a dataset. Decodes every image, in `threads` threads.
+/// What is wrong with a dataset. Decodes every image, in `threads` threads. Of images that are nearly identical to many
+/// others the first pairs are told (framework/data/fingerprint.h).
 ///
 /// Problems: missing and undecodable images, unreadable detections, test captions without a word, an image listed in
 /// two splits, a near-duplicate between test and another split; where the dataset has a geometry.jsonl beside its

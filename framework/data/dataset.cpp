@@ -1,6 +1,7 @@
 #include "framework/data/dataset.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <set>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "framework/data/image.h"
 #include "framework/data/prefetch.h"
@@ -36,25 +38,32 @@ std::string trimmed(std::string_view text) {
 std::vector<std::string> read_list(const fs::path& file) {
   std::vector<std::string> lines = read_lines(file);
   if (!lines.empty() && lines[0].starts_with("\xef\xbb\xbf")) lines[0].erase(0, 3);
-  for (std::string& line : lines) line = trimmed(line);
+  for (std::string& line : lines) {
+    const auto is_blank = [](char c) { return blanks.find(c) != std::string_view::npos; };
+    if (!line.empty() && (is_blank(line.front()) || is_blank(line.back()))) line = trimmed(line);
+  }
   return lines;
 }
 
 /// Backslashes are the separators of lists written on Windows.
-bool leaves_folder(std::string name) {
-  std::replace(name.begin(), name.end(), '\\', '/');
-  const fs::path path(name);
-  return path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
+bool leaves_folder(std::string_view name) {
+  constexpr std::string_view separators = "/\\";
+  if (!name.empty() && separators.find(name.front()) != std::string_view::npos) return true;
+  for (size_t begin = 0; begin < name.size();) {
+    const size_t end = std::min(name.find_first_of(separators, begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
-std::string checked_name(const std::string& name, const std::string& place) {
-  if (name.empty()) throw InputError(fmt::format("{}: is blank, expected the file name of an image", place));
-  if (name.find('\0') != std::string::npos)
-    throw InputError(fmt::format("{}: holds a zero character, expected the file name of an image", place));
+/// What is wrong with the name of an image; empty: nothing.
+std::string fault_of_name(const std::string& name) {
+  if (name.empty()) return "is blank, expected the file name of an image";
+  if (name.find('\0') != std::string::npos) return "holds a zero character, expected the file name of an image";
   if (leaves_folder(name))
-    throw InputError(
-        fmt::format("{}: \"{}\" leaves the images' folder; names must be relative to it, without \"..\"", place, name));
-  return name;
+    return fmt::format("\"{}\" leaves the images' folder; names must be relative to it, without \"..\"", name);
+  return {};
 }
 
 /// Refuses symbolic links that lead out of a dataset's folders: unpacked from an archive of somebody else's, they would
@@ -72,10 +81,12 @@ class LinkGuard {
   /// A file that the dataset's lists name, or that lies in its folder under a known name.
   void check(const fs::path& file) {
     if (allowed_ || file.empty()) return;
-    const auto [folder, added] = inside_.try_emplace(file.parent_path().string(), true);
-    if (added) folder->second = is_inside(resolved(file.parent_path()));
-    std::error_code error;
-    if (folder->second && !fs::is_symlink(fs::symlink_status(file, error))) return;
+    // Taking a hundred thousand paths apart would take longer than looking at the files.
+    const std::string_view name = file.native();
+    const auto known = inside_.find(name.substr(0, name.rfind('/') + 1));
+    const bool inside = known != inside_.end() ? known->second : remember(file);
+    struct stat info {};
+    if (inside && (lstat(file.c_str(), &info) != 0 || !S_ISLNK(info.st_mode))) return;
     if (const fs::path target = resolved(file); !is_inside(target))
       throw InputError(
           fmt::format("{}: leads to {}, outside the dataset's folder; put the file there, or set "
@@ -95,9 +106,14 @@ class LinkGuard {
     });
   }
 
+  bool remember(const fs::path& file) {
+    const std::string& name = file.native();
+    return inside_[name.substr(0, name.rfind('/') + 1)] = is_inside(resolved(file.parent_path()));
+  }
+
   bool allowed_ = false;
   std::vector<fs::path> folders_;
-  std::unordered_map<std::string, bool> inside_;  // by folder: few of them hold many files
+  std::map<std::string, bool, std::less<>> inside_;  // by folder: few of them hold many files
 };
 
 /// The folders that belong to a dataset, its defaults filled in.
@@ -209,12 +225,11 @@ Split read_precomp_split(const std::string& name, const fs::path& captions_file,
   // As many names as captions: a name a caption. Fewer: each name once, for a group of captions.
   const size_t group = names.empty() ? 1 : captions.size() / names.size();
   for (size_t i = 0; i < names.size(); ++i) {
-    const std::string place = fmt::format("{}:{}", names_file.string(), i + 1);
-    checked_name(names[i], place);
-    if (group > 1 && builder.has(names[i]))
-      throw InputError(
-          fmt::format("{}: \"{}\" is listed twice in a list that names each image once ({} captions for {} names)",
-                      place, names[i], captions.size(), names.size()));
+    std::string fault = fault_of_name(names[i]);
+    if (fault.empty() && group > 1 && builder.has(names[i]))
+      fault = fmt::format("\"{}\" is listed twice in a list that names each image once ({} captions for {} names)",
+                          names[i], captions.size(), names.size());
+    if (!fault.empty()) throw InputError(fmt::format("{}:{}: {}", names_file.string(), i + 1, fault));
     const int64_t image = builder.image(names[i]);
     for (size_t k = 0; k < group; ++k) builder.caption(image, std::move(captions[i * group + k]));
   }
@@ -299,7 +314,8 @@ void read_karpathy(Dataset& dataset, const DatasetParams& params, const Places& 
     const std::string place = fmt::format("{}: /images/{}", file.string(), i);
     std::string name = text_member(images[i], "filename", place);
     if (images[i].find("filepath")) name = (fs::path(text_member(images[i], "filepath", place)) / name).string();
-    checked_name(name, place + "/filename");
+    if (const std::string fault = fault_of_name(name); !fault.empty())
+      throw InputError(fmt::format("{}/filename: {}", place, fault));
     SplitBuilder& builder = builders.at(karpathy_split(text_member(images[i], "split", place), place));
     if (builder.has(name)) throw InputError(fmt::format("{}/filename: \"{}\" is listed twice", place, name));
     const Value::List& sentences = list_member(images[i], "sentences", place);
@@ -381,12 +397,10 @@ struct Identity {
 };
 
 std::optional<Identity> identity_of(const fs::path& file) {
-  std::error_code error;
-  const auto size = fs::file_size(file, error);
-  if (error) return std::nullopt;
-  const auto time = fs::last_write_time(file, error).time_since_epoch().count();
-  if (error) return std::nullopt;
-  return Identity{static_cast<int64_t>(size), static_cast<int64_t>(time)};
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return Identity{static_cast<int64_t>(info.st_size),
+                  info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec};
 }
 
 /// Faults of files as found before: lines "size TAB time TAB fault TAB path". A cache that cannot be read or is of
@@ -424,7 +438,7 @@ class FaultCache {
   }
 
  private:
-  static constexpr const char* header = "orbweaver image check 1";
+  static constexpr const char* header = "orbweaver image check 2";
 
   void read_line(const std::string& line) {
     std::array<std::string_view, 4> fields;
@@ -442,16 +456,25 @@ class FaultCache {
   }
 
   fs::path file_;
-  std::map<std::string, std::pair<Identity, std::string>> entries_;
+  std::unordered_map<std::string, std::pair<Identity, std::string>> entries_;
   bool changed_ = false;
 };
 
-std::vector<fs::path> distinct_files(const Dataset& dataset) {
-  std::vector<fs::path> files;
-  std::set<fs::path> seen;
+/// Absolute, without "." and "..".
+std::string plain_path(const fs::path& file) {
+  const std::string& name = file.native();
+  const bool plain =
+      name.starts_with('/') && name.find("//") == std::string::npos && name.find("/.") == std::string::npos;
+  return plain ? name : fs::absolute(file).lexically_normal().string();
+}
+
+/// They live as long as the dataset.
+std::vector<const fs::path*> distinct_files(const Dataset& dataset) {
+  std::vector<const fs::path*> files;
+  std::unordered_set<std::string_view> seen;
   for (const Split* split : {&dataset.train, &dataset.val, &dataset.test})
     for (const ImageRecord& image : split->images)
-      if (seen.insert(image.file).second) files.push_back(image.file);
+      if (seen.insert(image.file.native()).second) files.push_back(&image.file);
   return files;
 }
 
@@ -680,25 +703,21 @@ DatasetParams guess_dataset(const fs::path& path) {
 
 std::vector<SkippedItem> find_broken_files(const Dataset& dataset, int threads, const fs::path& cache_file,
                                            const ProgressFunction& progress) {
-  const std::vector<fs::path> files = distinct_files(dataset);
-  const auto total = static_cast<int64_t>(files.size());
+  const std::vector<const fs::path*> files = distinct_files(dataset);
+  const auto total = std::ssize(files);
   FaultCache cache(cache_file);
   struct Finding {
     std::optional<Identity> identity;
-    std::string path, fault;
+    std::string fault;
     bool known = false;
   };
-  const auto examine = [&](int64_t i) {
-    const fs::path& file = files[static_cast<size_t>(i)];
+  const auto examine = [&](const fs::path& file) {
     Finding finding;
     finding.identity = identity_of(file);
     if (!finding.identity) {
       finding.fault = image_fault(file);
       if (finding.fault.empty()) finding.fault = "changed while it was read";
-      return finding;
-    }
-    finding.path = fs::absolute(file).lexically_normal().string();
-    if (const std::string* fault = cache.find(finding.path, *finding.identity)) {
+    } else if (const std::string* fault = cache.find(plain_path(file), *finding.identity)) {
       finding.known = true;
       finding.fault = *fault;
     } else {
@@ -706,19 +725,30 @@ std::vector<SkippedItem> find_broken_files(const Dataset& dataset, int threads, 
     }
     return finding;
   };
+  // Handing a file to a worker takes longer than looking at one that is known; large images are handed out singly.
+  const int64_t block = std::clamp<int64_t>(total / (int64_t{threads} * 16), 1, 32);
+  const auto examine_block = [&](int64_t b) {
+    std::vector<Finding> findings;
+    for (int64_t i = b * block; i < std::min(total, (b + 1) * block); ++i)
+      findings.push_back(examine(*files[static_cast<size_t>(i)]));
+    return findings;
+  };
   std::vector<SkippedItem> broken;
-  std::vector<Finding> fresh;  // added at the end: the workers read the cache
+  std::vector<std::pair<const fs::path*, Finding>> fresh;  // added at the end: the workers read the cache
   {
     QuietDecoders quiet;
-    OrderedPrefetch<Finding> findings(total, examine, threads, 64);
-    for (int64_t i = 0; i < total; ++i) {
-      Finding finding = *findings.next();
-      if (!finding.fault.empty()) broken.push_back({files[static_cast<size_t>(i)], finding.fault});
-      if (finding.identity && !finding.known) fresh.push_back(std::move(finding));
-      if (progress) quiet.aloud([&] { progress(i + 1, total); });
+    OrderedPrefetch<std::vector<Finding>> blocks((total + block - 1) / block, examine_block, threads, 64);
+    for (int64_t done = 0; done < total;) {
+      std::vector<Finding> findings = *blocks.next();
+      for (Finding& finding : findings) {
+        const fs::path* file = files[static_cast<size_t>(done++)];
+        if (!finding.fault.empty()) broken.push_back({*file, finding.fault});
+        if (finding.identity && !finding.known) fresh.emplace_back(file, std::move(finding));
+      }
+      if (progress) quiet.aloud([&] { progress(done, total); });
     }
   }
-  for (const Finding& finding : fresh) cache.add(finding.path, *finding.identity, finding.fault);
+  for (const auto& [file, finding] : fresh) cache.add(plain_path(*file), *finding.identity, finding.fault);
   cache.save();
   return broken;
 }

@@ -16,8 +16,10 @@ struct Fingerprint {
   /// Signs of the 8 x 8 lowest horizontal and vertical frequencies (without the constant ones) of the DCT of the grey
   /// 32 x 32 image, relative to their median.
   uint64_t hash = 0;
-  /// The 16 x 16 RGB image, each channel's mean taken out, scaled to length 1 (zero for a plain image).
-  std::array<float, 768> picture{};
+  /// The 16 x 16 RGB image, each channel's mean taken out, scaled to length `unit` (zero for a plain image). Integers,
+  /// for a hundred thousand of them are in memory at once.
+  static constexpr int16_t unit = 32767;
+  std::array<int16_t, 768> picture{};
 };
 
 Fingerprint fingerprint(const ImageView& image);
@@ -39,9 +41,16 @@ struct DuplicatePair {
   double correlation = 0;
 };
 
-/// All near-duplicate pairs among the fingerprints, first < second, in order.
+/// An image that is nearly identical to many is paired with the first so many of them: thousands of copies would else
+/// make millions of pairs.
+inline constexpr size_t most_pairs_each = 10;
+
+/// Near-duplicate pairs among the fingerprints, first < second, in order: of each with those before it.
 std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint> prints);
-/// All near-duplicate pairs of one of `a` (first) with one of `b` (second), in order.
+std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint* const> prints);
+/// Near-duplicate pairs of one of `a` (first) with one of `b` (second), in order: of each of `b` with those of `a`.
 std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint> a, std::span<const Fingerprint> b);
+std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint* const> a,
+                                                std::span<const Fingerprint* const> b);
 
 }  // namespace orbweaver

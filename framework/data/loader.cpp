@@ -1,6 +1,9 @@
 #include "framework/data/loader.h"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
+#include <utility>
 
 #include "framework/data/prefetch.h"
 #include "framework/data/random.h"
@@ -35,25 +38,27 @@ int64_t window_of(const ImageLoaderOptions& options, int64_t image_values) {
 struct ImageLoader::Impl {
   using Pixels = std::vector<float>;
 
-  Impl(std::vector<std::filesystem::path> list, const ImageInput& wanted, const ImageLoaderOptions& given)
-      : files(std::move(list)),
+  using FileOf = std::function<const std::filesystem::path&(int64_t)>;
+
+  Impl(int64_t files, FileOf place, const ImageInput& wanted, const ImageLoaderOptions& given)
+      : file_of(std::move(place)),
         input(wanted),
         options(given),
         values(3 * wanted.height * wanted.width),
-        count(static_cast<int64_t>(files.size())),
+        count(files),
         position(std::min(given.first_batch * given.batch_size, count)),
         prefetch(
             count, [this](int64_t index) { return load(index); }, given.threads, window_of(given, values), position) {}
 
   Pixels load(int64_t index) const {
-    Image image = decode_image(files[static_cast<size_t>(index)]);
+    Image image = decode_image(file_of(index));
     if (options.transform) options.transform(image, index);
     Pixels pixels(static_cast<size_t>(values));
     prepare(image.view(), input, pixels.data());
     return pixels;
   }
 
-  const std::vector<std::filesystem::path> files;
+  const FileOf file_of;
   const ImageInput input;
   const ImageLoaderOptions options;
   const int64_t values, count;
@@ -62,8 +67,17 @@ struct ImageLoader::Impl {
 };
 
 ImageLoader::ImageLoader(std::vector<std::filesystem::path> files, const ImageInput& input,
-                         const ImageLoaderOptions& options)
-    : impl_(std::make_unique<Impl>(std::move(files), input, options)) {}
+                         const ImageLoaderOptions& options) {
+  const auto list = std::make_shared<const std::vector<std::filesystem::path>>(std::move(files));
+  const auto file_of = [list](int64_t position) -> const std::filesystem::path& {
+    return (*list)[static_cast<size_t>(position)];
+  };
+  impl_ = std::make_unique<Impl>(std::ssize(*list), file_of, input, options);
+}
+
+ImageLoader::ImageLoader(int64_t count, std::function<const std::filesystem::path&(int64_t)> file_of,
+                         const ImageInput& input, const ImageLoaderOptions& options)
+    : impl_(std::make_unique<Impl>(count, std::move(file_of), input, options)) {}
 
 ImageLoader::~ImageLoader() = default;
 

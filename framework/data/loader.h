@@ -54,6 +54,10 @@ class ImageLoader {
  public:
   ImageLoader(std::vector<std::filesystem::path> files, const ImageInput& input,
               const ImageLoaderOptions& options = {});
+  /// The same of `count` files, without a list of them: `file_of` is called in the workers with a position, and its
+  /// paths live as long as the loader.
+  ImageLoader(int64_t count, std::function<const std::filesystem::path&(int64_t position)> file_of,
+              const ImageInput& input, const ImageLoaderOptions& options = {});
   ~ImageLoader();
   ImageLoader(const ImageLoader&) = delete;
   ImageLoader& operator=(const ImageLoader&) = delete;

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <string_view>
+#include <unordered_map>
 
 #include "framework/cache/graph_entry.h"
 #include "framework/data/image.h"
@@ -302,22 +305,45 @@ void SplitInputs::count_names(GraphNames& names) const {
 
 void SplitInputs::tokenize() {
   const Hosted<TextEncoder>& encoder = model_.text_encoder();
-  std::map<std::vector<int64_t>, int64_t> known_tokens;
-  std::map<std::pair<int64_t, std::string>, int64_t> known_texts;
+  // By their hashes: the sequences themselves are in text_tokens_, and half a million of them would be there twice.
+  std::unordered_multimap<size_t, int64_t> known_tokens;
+  std::vector<int64_t> text_of_tokens;  // one of the texts that have them
+  std::unordered_map<std::string_view, int64_t> known_texts;
+  const bool by_text = model_.has_graphs(Side::text);
+  const auto number_of = [&](const std::vector<int64_t>& tokens, size_t hash) {
+    const auto [begin, end] = known_tokens.equal_range(hash);
+    const auto found = std::find_if(begin, end, [&](const auto& known) {
+      return text_tokens_[static_cast<size_t>(text_of_tokens[static_cast<size_t>(known.second)])] == tokens;
+    });
+    return found == end ? -1 : found->second;
+  };
   for (int64_t i = 0; i < caption_count(); ++i) {
     const std::string& text = split_.captions[static_cast<size_t>(i)].text;
     std::vector<int64_t> tokens = encoder.call("tokenize", [&](TextEncoder& e) { return e.tokenize(text); });
     if (tokens.empty() || std::find(tokens.begin(), tokens.end(), 0) != tokens.end())
       contract_violation(encoder.ref(), "tokenize", "no ids, or a 0 among them", "at least one id, none of them 0");
-    const int64_t same_tokens = known_tokens.emplace(tokens, static_cast<int64_t>(known_tokens.size())).first->second;
-    caption_tokens_.push_back(same_tokens);
-    const auto key = std::pair(same_tokens, model_.has_graphs(Side::text) ? text : std::string());
-    const auto [place, added] = known_texts.emplace(key, text_count());
-    if (added) {
+    const auto bytes = std::as_bytes(std::span(tokens));
+    const size_t hash = std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    int64_t number = number_of(tokens, hash);
+    const bool new_tokens = number < 0;
+    if (new_tokens) {
+      number = std::ssize(text_of_tokens);
+      known_tokens.emplace(hash, number);
+      text_of_tokens.push_back(text_count());
+    }
+    int64_t place = text_of_tokens[static_cast<size_t>(number)];
+    bool new_text = new_tokens;
+    if (by_text) {
+      const auto [entry, added] = known_texts.emplace(text, text_count());
+      place = entry->second;
+      new_text = added;
+    }
+    if (new_text) {
       text_captions_.push_back(i);
       text_tokens_.push_back(std::move(tokens));
     }
-    caption_texts_.push_back(place->second);
+    caption_tokens_.push_back(number);
+    caption_texts_.push_back(place);
   }
 }
 
@@ -467,14 +493,17 @@ const Graph& SplitInputs::graph(Side side, int64_t item) const {
 std::unique_ptr<ImageLoader> SplitInputs::load_images(std::span<const int64_t> images, int64_t batch_size,
                                                       int64_t first_batch,
                                                       std::function<void(Image&, int64_t)> transform) const {
-  std::vector<std::filesystem::path> files;
-  for (const int64_t image : images) files.push_back(split_.images[static_cast<size_t>(image)].file);
   ImageLoaderOptions options;
   options.batch_size = batch_size;
   options.threads = static_cast<int>(options_.workers);
   options.first_batch = first_batch;
   options.transform = std::move(transform);
-  return std::make_unique<ImageLoader>(std::move(files), model_.image_input(), options);
+  // Not their paths: an epoch of half a million captions would hold as many.
+  const auto file_of = [this, order = std::vector<int64_t>(images.begin(), images.end())](
+                           int64_t position) -> const std::filesystem::path& {
+    return split_.images[static_cast<size_t>(order[static_cast<size_t>(position)])].file;
+  };
+  return std::make_unique<ImageLoader>(std::ssize(images), file_of, model_.image_input(), options);
 }
 
 at::Tensor SplitInputs::pixels(const ImageBatch& batch) const {

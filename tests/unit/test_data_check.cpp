@@ -38,6 +38,18 @@ TEST(Fingerprint, TellsDifferentScenesApart) {
   EXPECT_NEAR(pairs[0].correlation, 1, 1e-6);
 }
 
+TEST(Fingerprint, OfManyCopiesEachIsPairedWithTheFirstOnesAlone) {
+  // All pairs would be two hundred million, and of plain images none is one.
+  std::vector<Fingerprint> prints(20'000, fingerprint(scene(3).view()));
+  const std::vector<DuplicatePair> pairs = find_near_duplicates(prints);
+  EXPECT_EQ(pairs.size(), 45u + (20'000 - 10) * most_pairs_each);
+  for (const DuplicatePair& pair : pairs) ASSERT_LT(pair.first, most_pairs_each);
+  EXPECT_EQ(pairs.front().second, 1u);
+  const Image plain{8, 8, std::vector<uint8_t>(3 * 64, 7)};
+  prints.assign(20'000, fingerprint(plain.view()));
+  EXPECT_TRUE(find_near_duplicates(prints).empty());
+}
+
 class CheckTest : public ::testing::Test {
  protected:
   CheckTest() : root_(fs::temp_directory_path() / ("orbweaver_check_" + std::to_string(getpid()))) {
