@@ -32,6 +32,7 @@ write("npy/version_2.npy", npy(2, ">f8", "(1, 3)", struct.pack(">3d", 1, 2, 3)))
 
 header = json.dumps({"__metadata__": {"a": "b"}, "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 write("safetensors/whole.safetensors", struct.pack("<Q", len(header)) + header + bytes(8))
+write("safetensors/header_that_ends_in_zeros", struct.pack("<Q", len(header) + 4) + header + bytes(12))
 write("safetensors/header_longer_than_the_file", struct.pack("<Q", 2**63) + b"{}")
 
 # --- CLIP's merges, packed
@@ -46,6 +47,12 @@ write("config/regression_bases_read_again_and_again",
 write("config/regression_a_list_below_a_long_key", json.dumps({"model": {"k" * 3000: [0] * 2000}}))
 write("config/regression_a_name_longer_than_the_system_takes", json.dumps({"extends": "n" * 300}))
 
+keys = {f"key{i}": {"a": 1} for i in range(2000)}
+plugins = [f"plugin{i}" for i in range(1000)]
+write("config/regression_many_keys_and_plugins_on_as_many",
+      json.dumps({**keys, "extends": "b.json", "plugins": plugins}) + "\n%%\n" + json.dumps({**keys, "plugins": plugins}))
+write("config/regression_extends_a_device", json.dumps({"extends": "/dev/zero"}))
+
 # --- sweeps
 
 axes = [{"path": f"train.a{i}", "values": list(range(10))} for i in range(12)]
@@ -54,6 +61,7 @@ write("sweep/regression_a_name_longer_than_the_system_takes", json.dumps({"name"
 
 # --- JSON
 
+write("json/zero_after_the_end", '{"a": 1}\0}')
 write("json/nested", "[" * 100 + "]" * 100)
 write("json/nested_too_deep", "[" * 250)
 write("json/many_members", json.dumps({f"k{i}": i for i in range(100)}))
