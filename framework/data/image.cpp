@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <opencv2/core.hpp>
+#include <opencv2/core/hal/intrin.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -170,13 +171,26 @@ double support_of(ImageInput::Interpolation interpolation) {
 
 constexpr int precision_bits = 32 - 8 - 2;
 
+/// Pixels that one output pixel may depend on. So many products with |low| <= 128 below do not overflow their sum.
+constexpr int64_t most_taps = 65535;
+
+/// A weight in two halves of 16 bits, high * 256 + low, so that one instruction multiplies eight pixels by weights.
+struct Halves {
+  int16_t high, low;
+};
+
+Halves halves_of(int32_t weight) {
+  const auto low = static_cast<int16_t>(((weight + 128) & 255) - 128);
+  return {static_cast<int16_t>((weight - low) / 256), low};
+}
+
 /// For each output position the first input position that counts and the fixed-point weights from there on.
 struct Weights {
   struct Range {
     int64_t first, count;
   };
   std::vector<Range> ranges;
-  std::vector<int32_t> values;  // [outputs, stride]
+  std::vector<Halves> values;  // [outputs, stride]
   int64_t stride = 0;
 };
 
@@ -187,7 +201,8 @@ Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, Image
   const double support = support_of(interpolation) * filter_scale;
   Weights weights;
   weights.stride = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
-  weights.values.assign(static_cast<size_t>(count * weights.stride), 0);
+  if (weights.stride > most_taps) throw InputError(fmt::format("{} pixels cannot be shrunk to {} at once", in, out));
+  weights.values.assign(static_cast<size_t>(count * weights.stride), {0, 0});
   std::vector<double> row(static_cast<size_t>(weights.stride));
   for (int64_t i = 0; i < count; ++i) {
     const double centre = (static_cast<double>(offset + i) + 0.5) * scale;
@@ -203,31 +218,86 @@ Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, Image
       const double weight =
           (sum != 0 ? row[static_cast<size_t>(k)] / sum : row[static_cast<size_t>(k)]) * (1 << precision_bits);
       weights.values[static_cast<size_t>(i * weights.stride + k)] =
-          static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+          halves_of(static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5));
     }
     weights.ranges.push_back({first, taps});
   }
   return weights;
 }
 
-uint8_t clip(int32_t value) { return static_cast<uint8_t>(std::clamp(value >> precision_bits, 0, 255)); }
+/// Two weights, high or low halves, in each of four lanes.
+cv::v_int16x8 lanes_of(int16_t first, int16_t second) {
+  const uint32_t both = static_cast<uint16_t>(first) | static_cast<uint32_t>(static_cast<uint16_t>(second)) << 16;
+  return cv::v_reinterpret_as_s16(cv::v_setall_s32(static_cast<int32_t>(both)));
+}
+
+/// Sixteen values of out[i] = clip(sum over k of rows[k * stride + i] * weights[k]), rounded.
+///
+/// Rows are taken two at a time: their values side by side, as v_dotprod multiplies and adds them. The low halves come
+/// first, and what of their sum is above the last 8 bits begins the sum of the high ones.
+void weigh_sixteen(const uint8_t* rows, int64_t stride, int64_t count, const Halves* weights, uint8_t* out) {
+  std::array<cv::v_int32x4, 4> sums;
+  sums.fill(cv::v_setall_s32(1 << (precision_bits - 1)));
+  const auto add = [&](int16_t Halves::*half) {
+    for (int64_t k = 0; k < count; k += 2) {
+      const bool last = k + 1 == count;  // its partner counts nothing
+      const uint8_t* row = rows + k * stride;
+      const cv::v_int16x8 both = lanes_of(weights[k].*half, last ? int16_t{0} : weights[k + 1].*half);
+      cv::v_uint8x16 low, high;
+      cv::v_zip(cv::v_load(row), cv::v_load(last ? row : row + stride), low, high);
+      std::array<cv::v_uint16x8, 4> values;
+      cv::v_expand(low, values[0], values[1]);
+      cv::v_expand(high, values[2], values[3]);
+      for (size_t i = 0; i < 4; ++i) sums[i] = cv::v_dotprod(cv::v_reinterpret_as_s16(values[i]), both, sums[i]);
+    }
+  };
+  add(&Halves::low);
+  for (cv::v_int32x4& sum : sums) sum = cv::v_shr<8>(sum);
+  add(&Halves::high);
+  for (cv::v_int32x4& sum : sums) sum = cv::v_shr<precision_bits - 8>(sum);
+  cv::v_store(out, cv::v_pack_u(cv::v_pack(sums[0], sums[1]), cv::v_pack(sums[2], sums[3])));
+}
+
+/// `values` values of out[i] = clip(sum over k of rows[k * stride + i] * weights[k]), rounded.
+void weigh(const uint8_t* rows, int64_t stride, int64_t count, const Halves* weights, int64_t values, uint8_t* out) {
+  int64_t i = 0;
+  for (; i + 16 <= values; i += 16) weigh_sixteen(rows + i, stride, count, weights, out + i);
+  for (; i < values; ++i) {
+    int32_t sum = 1 << (precision_bits - 1);
+    for (int64_t k = 0; k < count; ++k) sum += rows[k * stride + i] * (weights[k].high * 256 + weights[k].low);
+    out[i] = static_cast<uint8_t>(std::clamp(sum >> precision_bits, 0, 255));
+  }
+}
+
+/// Bytes [rows, columns] to [columns, rows].
+void transpose(const uint8_t* from, int64_t from_stride, int64_t rows, int64_t columns, uint8_t* to,
+               int64_t to_stride) {
+  const cv::Mat source(static_cast<int>(rows), static_cast<int>(columns), CV_8U, const_cast<uint8_t*>(from),
+                       static_cast<size_t>(from_stride));
+  cv::Mat target(static_cast<int>(columns), static_cast<int>(rows), CV_8U, to, static_cast<size_t>(to_stride));
+  cv::transpose(source, target);
+}
 
 /// One pass along the rows: `rows` rows of the source from `top` on.
+///
+/// A few rows at a time are turned into columns, so that neighbours in memory have the same weights, and turned back.
 Image resample_rows(const ImageView& source, int64_t top, int64_t rows, const Weights& weights) {
+  constexpr int64_t kMost = 32;
   const int64_t width = static_cast<int64_t>(weights.ranges.size());
+  const int64_t first = weights.ranges.front().first;
+  const int64_t columns = weights.ranges.back().first + weights.ranges.back().count - first;
   Image out{width, rows, std::vector<uint8_t>(static_cast<size_t>(width * rows * 3))};
-  for (int64_t y = 0; y < rows; ++y) {
-    const uint8_t* row = source.data + (top + y) * source.stride;
-    uint8_t* pixel = out.pixels.data() + y * width * 3;
-    for (int64_t x = 0; x < width; ++x, pixel += 3) {
-      const auto [first, count] = weights.ranges[static_cast<size_t>(x)];
-      const int32_t* weight = weights.values.data() + x * weights.stride;
-      std::array<int32_t, 3> sum;
-      sum.fill(1 << (precision_bits - 1));
-      for (int64_t k = 0; k < count; ++k)
-        for (int64_t c = 0; c < 3; ++c) sum[static_cast<size_t>(c)] += row[(first + k) * 3 + c] * weight[k];
-      for (int64_t c = 0; c < 3; ++c) pixel[c] = clip(sum[static_cast<size_t>(c)]);
+  std::vector<uint8_t> turned(static_cast<size_t>(columns * 3 * kMost)), sums(static_cast<size_t>(width * 3 * kMost));
+  for (int64_t y = 0; y < rows; y += kMost) {
+    const int64_t count = std::min(kMost, rows - y), stride = 3 * count;
+    transpose(source.data + (top + y) * source.stride + first * 3, source.stride, count, columns * 3, turned.data(),
+              count);
+    for (int64_t x = 0; x < width; ++x) {
+      const auto [begin, taps] = weights.ranges[static_cast<size_t>(x)];
+      weigh(turned.data() + (begin - first) * stride, stride, taps, weights.values.data() + x * weights.stride, stride,
+            sums.data() + x * stride);
     }
+    transpose(sums.data(), count, width * 3, count, out.pixels.data() + y * width * 3, width * 3);
   }
   return out;
 }
@@ -237,17 +307,10 @@ Image resample_columns(const ImageView& source, int64_t top, const Weights& weig
   const int64_t height = static_cast<int64_t>(weights.ranges.size());
   const int64_t values = source.width * 3;
   Image out{source.width, height, std::vector<uint8_t>(static_cast<size_t>(values * height))};
-  std::vector<int32_t> sums(static_cast<size_t>(values));
   for (int64_t y = 0; y < height; ++y) {
     const auto [first, count] = weights.ranges[static_cast<size_t>(y)];
-    std::fill(sums.begin(), sums.end(), 1 << (precision_bits - 1));
-    for (int64_t k = 0; k < count; ++k) {
-      const int32_t weight = weights.values[static_cast<size_t>(y * weights.stride + k)];
-      const uint8_t* row = source.data + (first + k - top) * source.stride;
-      for (int64_t i = 0; i < values; ++i) sums[static_cast<size_t>(i)] += row[i] * weight;
-    }
-    uint8_t* row = out.pixels.data() + y * values;
-    for (int64_t i = 0; i < values; ++i) row[i] = clip(sums[static_cast<size_t>(i)]);
+    weigh(source.data + (first - top) * source.stride, source.stride, count, weights.values.data() + y * weights.stride,
+          values, out.pixels.data() + y * values);
   }
   return out;
 }

@@ -37,7 +37,8 @@ std::string image_fault(const std::filesystem::path& file);
 /// scale when shrinking (antialiased), 8-bit between the two passes. bilinear, bicubic (a = -0.5) and area are Pillow's
 /// BILINEAR, BICUBIC and BOX. `shortest_side` rounds as torchvision's Resize (the long side truncated) and CenterCrop
 /// (offsets to the nearest even on ties).
-/// @throws InputError when the centre crop is larger than the resized image, or the image is empty.
+/// @throws InputError when the centre crop is larger than the resized image, the image is empty, or one of its sides is
+///         shrunk to a 16,384th or less.
 void prepare(const ImageView& image, const ImageInput& input, float* out);
 
 /// `image` resized to width x height, as in prepare().

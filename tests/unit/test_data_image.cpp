@@ -2,10 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "framework/data/image.h"
 #include "framework/data/image_size.h"
@@ -100,6 +103,50 @@ TEST_F(ImageFileTest, ColourComesOutAsRgb) {
   EXPECT_EQ(image.pixels, plain_image(3, 2, {30, 20, 10}).pixels);
   EXPECT_EQ(decode_image(save("a.ppm", std::string("P6 1 1 255\n\x01\x02\x03"))).pixels,
             (std::vector<uint8_t>{1, 2, 3}));
+}
+
+/// Sum of (i + 1) * byte i modulo 2^32: what is said here of Pillow's pixels.
+uint32_t weighted_sum(const Image& image) {
+  uint32_t total = 0;
+  for (size_t i = 0; i < image.pixels.size(); ++i) total += static_cast<uint32_t>((i + 1) * image.pixels[i]);
+  return total;
+}
+
+TEST_F(ImageFileTest, AJpegDecodedAndResizedIsPillowsToTheByte) {
+  // 40 x 24, colours at half the resolution, quality 50.
+  const std::string hex =
+      "ffd8ffe000104a46494600010100000100010000ffdb004300100b0c0e0c0a100e0d0e1211101318281a181616183123251d283a"
+      "333d3c3933383740485c4e404457453738506d51575f626768673e4d71797064785c656763ffdb0043011112121815182f1a1a2f"
+      "63423842636363636363636363636363636363636363636363636363636363636363636363636363636363636363636363636363"
+      "6363ffc00011080018002803012200021101031101ffc400190001010101010100000000000000000000000403050206ffc40020"
+      "1000010500020203000000000000000000000102030461111205311422b1ffc40017010101010100000000000000000000000005"
+      "040601ffc4001d1100020301010003000000000000000000000102030411211481f0ffda000c03010002110311003f00f946d7c3"
+      "6657c3a0dad86ccad8775ea7d27a3410c75f0ae2af8571d6c2b8ab604fca7d15ab413435f01d686b602daf53e16c747844dab86c"
+      "cab80136b7e981a2c91447570f68fab0c8ac96cc2c7a7b6ba44454003aa8a9cb8c73276c971b36f9fe3a0ebded46bcfae9f7fce7"
+      "8000f518ab94136d9a3a70c270526dfefa3fffd9";
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  const Image image = decode_image(save("a.jpg", bytes));
+  // Of Pillow 9.4 with libjpeg-turbo 2.1.
+  EXPECT_EQ(weighted_sum(image), 476030388u);
+  EXPECT_EQ(weighted_sum(resize(image.view(), 52, 31, Interpolation::bicubic)), 1340184810u);
+  EXPECT_EQ(weighted_sum(resize(image.view(), 17, 9, Interpolation::bicubic)), 12258487u);
+  EXPECT_EQ(weighted_sum(resize(image.view(), 17, 9, Interpolation::bilinear)), 12245850u);
+}
+
+TEST_F(ImageFileTest, PhotographsDecodedAndResizedArePillowsToTheByte) {
+  ORBWEAVER_NEEDS_TEST_DATA("data/rsicd/images/00023.jpg");
+  // Decoded; resized to 256 x 256 and to 96 x 96. Pillow 9.4.
+  const std::vector<std::pair<const char*, std::array<uint32_t, 3>>> photographs{
+      {"00003.jpg", {3662101898u, 1445836955u, 1717932364u}},
+      {"00015.jpg", {3666576682u, 3331790682u, 1988550505u}},
+      {"00023.jpg", {814268579u, 734997533u, 792124235u}}};
+  for (const auto& [name, sums] : photographs) {
+    const Image image = decode_image(orbweaver::testing::test_data() / "data/rsicd/images" / name);
+    EXPECT_EQ(weighted_sum(image), sums[0]) << name;
+    EXPECT_EQ(weighted_sum(resize(image.view(), 256, 256, Interpolation::bicubic)), sums[1]) << name;
+    EXPECT_EQ(weighted_sum(resize(image.view(), 96, 96, Interpolation::bicubic)), sums[2]) << name;
+  }
 }
 
 TEST_F(ImageFileTest, GreyAlphaAndSixteenBitsBecomeEightBitRgb) {
@@ -207,15 +254,23 @@ TEST(Resize, EnlargesWithTheFilterAtItsOwnWidth) {
 TEST(Resize, GivesPillowsBytes) {
   // Sums of (i + 1) * byte i modulo 2^32 over what Pillow 9.4 makes of the same image, to 9 x 40.
   const Image image = noise_image(31, 17, 3);
-  const auto sum = [&](Interpolation kind) {
-    const Image resized = resize(image.view(), 9, 40, kind);
-    uint32_t total = 0;
-    for (size_t i = 0; i < resized.pixels.size(); ++i) total += static_cast<uint32_t>((i + 1) * resized.pixels[i]);
-    return total;
-  };
+  const auto sum = [&](Interpolation kind) { return weighted_sum(resize(image.view(), 9, 40, kind)); };
   EXPECT_EQ(sum(Interpolation::bilinear), 71341236u);
   EXPECT_EQ(sum(Interpolation::bicubic), 71390415u);
   EXPECT_EQ(sum(Interpolation::area), 71163821u);
+}
+
+TEST(Resize, ClipsAtBothEndsAndAddsManyPixelsWithoutOverflow) {
+  // White with a black border: a bicubic enlargement overshoots both.
+  Image image = plain_image(40, 40, {255, 255, 255});
+  for (size_t i = 0; i < 40 * 20 * 3; ++i) image.pixels[i] = 0;
+  const Image large = resize(image.view(), 160, 160, Interpolation::bicubic);
+  EXPECT_EQ(*std::min_element(large.pixels.begin(), large.pixels.end()), 0);
+  EXPECT_EQ(*std::max_element(large.pixels.begin(), large.pixels.end()), 255);
+  // 16,000 white pixels become one: 64,001 taps.
+  const Image line = plain_image(16'000, 1, {255, 255, 255});
+  EXPECT_EQ(resize(line.view(), 1, 1, Interpolation::bicubic).pixels, (std::vector<uint8_t>{255, 255, 255}));
+  EXPECT_THROW(resize(plain_image(20'000, 1, {1, 1, 1}).view(), 1, 1, Interpolation::bicubic), InputError);
 }
 
 TEST(Resize, ToTheSameSizeChangesNothing) {
