@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <array>
+#include <cstddef>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +41,72 @@ TEST(ClipTokenizer, MergesTheBestPairFirstAndMarksTheEndOfAWord) {
   EXPECT_EQ(tokenizer.encode("low"), (Ids{515, 513, 516}));
   EXPECT_EQ(tokenizer.encode("lower"), (Ids{515, 512, 'w' - 33, 514, 516}));
   EXPECT_EQ(tokenizer.encode("l"), (Ids{515, 256 + 'l' - 33, 516}));
+}
+
+/// The definition: the best merge of all neighbours, everywhere from the left, again and again.
+std::vector<std::string> merged_by_definition(const std::string& word,
+                                              const std::vector<std::array<std::string, 2>>& merges) {
+  std::vector<std::string> symbols;
+  for (const char c : word) symbols.emplace_back(1, c);
+  symbols.back() += "</w>";
+  for (const auto& [left, right] : merges)  // a merge makes nothing that an earlier one joins
+    for (size_t i = 0; i + 1 < symbols.size(); ++i)
+      if (symbols[i] == left && symbols[i + 1] == right) {
+        symbols[i] += right;
+        symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      }
+  return symbols;
+}
+
+TEST(ClipTokenizer, MergesAsTheDefinitionSays) {
+  std::mt19937 random(1);
+  const auto below = [&](size_t limit) { return random() % limit; };
+  // Overlaps ("aaa") and neighbours that wait for one another are frequent among three letters.
+  std::vector<std::string> symbols = {"a", "b", "c"}, ends = {"a</w>", "b</w>", "c</w>"};
+  std::vector<std::array<std::string, 2>> merges;
+  std::map<std::string, int64_t> ids;
+  for (const std::string& symbol : symbols) {
+    ids[symbol] = symbol[0] - 33;
+    ids[symbol + "</w>"] = 256 + symbol[0] - 33;
+  }
+  std::string text;
+  while (merges.size() < 40) {
+    const bool ending = below(4) == 0;
+    const std::string left = symbols[below(symbols.size())],
+                      right = ending ? ends[below(ends.size())] : symbols[below(symbols.size())];
+    if (!ids.emplace(left + right, 512 + static_cast<int64_t>(merges.size())).second) continue;
+    (ending ? ends : symbols).push_back(left + right);
+    merges.push_back({left, right});
+    text += left + " " + right + "\n";
+  }
+  const ClipTokenizer tokenizer(text, 40, "merges");
+  for (int i = 0; i < 2000; ++i) {
+    std::string word;
+    for (size_t n = 1 + below(30); n > 0; --n) word += static_cast<char>('a' + below(3));
+    Ids expected = {tokenizer.start()};
+    for (const std::string& symbol : merged_by_definition(word, merges)) expected.push_back(ids.at(symbol));
+    expected.push_back(tokenizer.end());
+    ASSERT_EQ(tokenizer.encode(word), expected) << word;
+  }
+}
+
+// In passes over the whole word, one for each merge, this would take more than 10^9 steps.
+TEST(ClipTokenizer, TakesAWordOfTwoMillionLettersWithAThousandMergesInIt) {
+  constexpr int64_t merge_count = 1500, repeats = 1500;
+  std::string merges, symbol = "a";
+  for (int64_t i = 0; i < merge_count; ++i) {
+    merges += symbol + " b\n";
+    symbol += 'b';
+  }
+  std::string word;
+  for (int64_t i = 0; i < repeats; ++i) word += symbol;
+  const ClipTokenizer tokenizer(merges, merge_count, "merges");
+  Ids expected(repeats + 3, 512 + merge_count - 1);
+  expected.front() = tokenizer.start();
+  expected[repeats] = 512 + merge_count - 2;  // the last b is another symbol, that of a word's end
+  expected[repeats + 1] = 256 + 'b' - 33;
+  expected.back() = tokenizer.end();
+  EXPECT_EQ(tokenizer.encode(word), expected);
 }
 
 TEST(ClipTokenizer, SplitsAtNumeralsEndingsAndPunctuation) {

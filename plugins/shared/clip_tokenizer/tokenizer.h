@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <queue>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -82,6 +84,7 @@ class ClipTokenizer {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   using Words = std::unordered_map<std::string, std::vector<int32_t>, Hash, std::equal_to<>>;
+  static constexpr int32_t kNoMerge = INT32_MAX;
   static constexpr size_t kMostWords = 1 << 17, kLongestWord = 64;  // of those kept
 
   /// CLIP numbers the bytes that print first (33..126, 161..172, 174..255), then the others, and writes byte b in its
@@ -155,29 +158,44 @@ class ClipTokenizer {
     if (words_.size() < kMostWords) words_.emplace(word, std::move(symbols));
   }
 
-  /// Joins the neighbours with the best merge, everywhere in the word, until none is left.
+  /// Joins the neighbours with the best merge, the first ones first, until none is left. A merge makes a symbol that
+  /// only later merges know, so what a join brings about waits its turn, and a word of n bytes takes n log n steps.
   std::vector<int32_t> merge(std::string_view word) const {
     std::vector<int32_t> symbols;
     for (const char c : word) symbols.push_back(static_cast<int32_t>(byte_id(static_cast<unsigned char>(c))));
     symbols.back() += 256;
-    while (symbols.size() > 1) {
-      int32_t best = INT32_MAX;
-      for (size_t i = 0; i + 1 < symbols.size(); ++i) best = std::min(best, rank_of(symbols[i], symbols[i + 1]));
-      if (best == INT32_MAX) break;
-      size_t kept = 0;
-      for (size_t i = 0; i < symbols.size(); ++i) {
-        const bool joins = i + 1 < symbols.size() && rank_of(symbols[i], symbols[i + 1]) == best;
-        symbols[kept++] = joins ? 512 + best : symbols[i];
-        if (joins) ++i;
-      }
-      symbols.resize(kept);
+    const size_t count = symbols.size();
+    std::vector<size_t> before(count), after(count);  // of those that are left
+    std::vector<int32_t> ranks(count, kNoMerge);      // of a symbol with the one after it
+    std::priority_queue<std::pair<int32_t, size_t>, std::vector<std::pair<int32_t, size_t>>, std::greater<>> waiting;
+    const auto look_at = [&](size_t i) {
+      ranks[i] = after[i] < count ? rank_of(symbols[i], symbols[after[i]]) : kNoMerge;
+      if (ranks[i] != kNoMerge) waiting.emplace(ranks[i], i);
+    };
+    for (size_t i = 0; i < count; ++i) {
+      before[i] = i - 1;  // never read of the first
+      after[i] = i + 1;
+      look_at(i);
     }
+    while (!waiting.empty()) {
+      const auto [rank, i] = waiting.top();
+      waiting.pop();
+      if (ranks[i] != rank) continue;  // one of the two was joined with another
+      const size_t joined = after[i];
+      symbols[i] = 512 + rank;
+      symbols[joined] = ranks[joined] = kNoMerge;
+      after[i] = after[joined];
+      if (after[i] < count) before[after[i]] = i;
+      look_at(i);
+      if (i > 0) look_at(before[i]);
+    }
+    std::erase(symbols, kNoMerge);
     return symbols;
   }
 
   int32_t rank_of(int32_t left, int32_t right) const {
     const auto found = merged_.find(pair_key(left, right));
-    return found == merged_.end() ? INT32_MAX : found->second;
+    return found == merged_.end() ? kNoMerge : found->second;
   }
 
   static constexpr std::string_view kStartText = "<|startoftext|>", kEndText = "<|endoftext|>";
