@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <unordered_map>
 
 #include "framework/data/prefetch.h"
@@ -187,7 +188,10 @@ void ContentHashes::save() {
 fs::path ContentHashes::records_in(const fs::path& cache) { return cache.empty() ? fs::path() : cache / "files"; }
 
 ContentHashes::Record& ContentHashes::record_of(const fs::path& file) {
-  const std::string folder = file.parent_path().string();
+  // Not parent_path(): taking a hundred thousand paths apart takes longer than looking at the files.
+  const std::string_view name = file.native();
+  const size_t slash = name.rfind('/');
+  const std::string folder(name.substr(0, std::max<size_t>(slash, 1)));
   std::unique_ptr<Record>& record = open_[folder];
   if (!record)
     record = std::make_unique<Record>(records_.empty() ? fs::path()
@@ -196,15 +200,19 @@ ContentHashes::Record& ContentHashes::record_of(const fs::path& file) {
 }
 
 std::vector<std::string> ContentHashes::of_files(const std::vector<fs::path>& given) {
-  std::vector<fs::path> files;
-  for (const fs::path& file : given) files.push_back(file.empty() ? file : fs::absolute(file));
+  std::deque<fs::path> made_absolute;
+  std::vector<const fs::path*> files;
+  for (const fs::path& file : given) {
+    const bool as_it_is = file.empty() || file.is_absolute();
+    files.push_back(as_it_is ? &file : &made_absolute.emplace_back(fs::absolute(file)));
+  }
   std::vector<std::string> hashes(files.size());
   std::vector<size_t> unknown;
   std::vector<State> states;
   for (size_t i = 0; i < files.size(); ++i) {
-    if (files[i].empty()) continue;
-    State state = state_of(files[i]);
-    if (const std::string* known = record_of(files[i]).find(files[i].string(), state.text)) {
+    if (files[i]->empty()) continue;
+    State state = state_of(*files[i]);
+    if (const std::string* known = record_of(*files[i]).find(files[i]->native(), state.text)) {
       hashes[i] = *known;
       continue;
     }
@@ -213,13 +221,23 @@ std::vector<std::string> ContentHashes::of_files(const std::vector<fs::path>& gi
   }
   if (unknown.empty()) return hashes;
   const int64_t started = now();
-  OrderedPrefetch<std::string> made(
-      static_cast<int64_t>(unknown.size()),
-      [&](int64_t i) { return hash_file(files[unknown[static_cast<size_t>(i)]]); }, threads_, 64);
-  for (size_t i = 0; i < unknown.size(); ++i) {
-    const fs::path& file = files[unknown[i]];
-    hashes[unknown[i]] = *made.next();
-    if (started - states[i].changed > 2 * second) record_of(file).add(file.string(), states[i], hashes[unknown[i]]);
+  // Handing a small file to a worker takes longer than reading it; a few large ones are handed out singly.
+  const auto count = std::ssize(unknown);
+  const int64_t block = std::clamp<int64_t>(count / (int64_t{threads_} * 16), 1, 32);
+  const auto hash_block = [&](int64_t b) {
+    std::vector<std::string> made;
+    for (int64_t i = b * block; i < std::min(count, (b + 1) * block); ++i)
+      made.push_back(hash_file(*files[unknown[static_cast<size_t>(i)]]));
+    return made;
+  };
+  OrderedPrefetch<std::vector<std::string>> blocks((count + block - 1) / block, hash_block, threads_, 64);
+  for (size_t i = 0; i < unknown.size();) {
+    std::vector<std::string> made = *blocks.next();
+    for (std::string& hash : made) {
+      const fs::path& file = *files[unknown[i]];
+      if (started - states[i].changed > 2 * second) record_of(file).add(file.native(), states[i], hash);
+      hashes[unknown[i++]] = std::move(hash);
+    }
   }
   return hashes;
 }
