@@ -282,14 +282,14 @@ void transpose(const uint8_t* from, int64_t from_stride, int64_t rows, int64_t c
 ///
 /// A few rows at a time are turned into columns, so that neighbours in memory have the same weights, and turned back.
 Image resample_rows(const ImageView& source, int64_t top, int64_t rows, const Weights& weights) {
-  constexpr int64_t kMost = 32;
+  constexpr int64_t most_rows = 32;
   const int64_t width = static_cast<int64_t>(weights.ranges.size());
   const int64_t first = weights.ranges.front().first;
   const int64_t columns = weights.ranges.back().first + weights.ranges.back().count - first;
   Image out{width, rows, std::vector<uint8_t>(static_cast<size_t>(width * rows * 3))};
-  std::vector<uint8_t> turned(static_cast<size_t>(columns * 3 * kMost)), sums(static_cast<size_t>(width * 3 * kMost));
-  for (int64_t y = 0; y < rows; y += kMost) {
-    const int64_t count = std::min(kMost, rows - y), stride = 3 * count;
+  std::vector<uint8_t> turned(static_cast<size_t>(columns * 3 * most_rows)), sums(static_cast<size_t>(width * 3 * most_rows));
+  for (int64_t y = 0; y < rows; y += most_rows) {
+    const int64_t count = std::min(most_rows, rows - y), stride = 3 * count;
     transpose(source.data + (top + y) * source.stride + first * 3, source.stride, count, columns * 3, turned.data(),
               count);
     for (int64_t x = 0; x < width; ++x) {

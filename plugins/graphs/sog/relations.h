@@ -204,7 +204,8 @@ inline double squared_distance(const Box& a, const Box& b) {
 inline double gap_between(const Box& a, const Box& b) {
   const Point turn = a.turn_to(b);
   const Placed of_a = b.in_own_frame(a, Point{turn[0], -turn[1]}), of_b = a.in_own_frame(b, turn);
-  if (!(a.separates(of_b) | b.separates(of_a))) return 0;
+  const bool apart = a.separates(of_b), apart_too = b.separates(of_a);  // of either it is as likely
+  if (!apart && !apart_too) return 0;
   return std::sqrt(std::min(a.squared_distance_to_corners(of_b), b.squared_distance_to_corners(of_a)));
 }
 
