@@ -287,7 +287,8 @@ Image resample_rows(const ImageView& source, int64_t top, int64_t rows, const We
   const int64_t first = weights.ranges.front().first;
   const int64_t columns = weights.ranges.back().first + weights.ranges.back().count - first;
   Image out{width, rows, std::vector<uint8_t>(static_cast<size_t>(width * rows * 3))};
-  std::vector<uint8_t> turned(static_cast<size_t>(columns * 3 * most_rows)), sums(static_cast<size_t>(width * 3 * most_rows));
+  std::vector<uint8_t> turned(static_cast<size_t>(columns * 3 * most_rows)),
+      sums(static_cast<size_t>(width * 3 * most_rows));
   for (int64_t y = 0; y < rows; y += most_rows) {
     const int64_t count = std::min(most_rows, rows - y), stride = 3 * count;
     transpose(source.data + (top + y) * source.stride + first * 3, source.stride, count, columns * 3, turned.data(),
