@@ -1,4 +1,5 @@
 // RunReport on a command line.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -23,13 +24,16 @@ extern "C" void ask_to_stop(int signal) {
   }
 }
 
+// Standard error as it was at first: while images are decoded it leads nowhere.
+int first_stderr = STDERR_FILENO;
+
 /// Ends the process by the signal, as the shell that waits for it expects, after one line.
 extern "C" void say_and_end(int signal) {
   // Nothing else is allowed in a handler: the text is put together without memory or streams.
-  const char* const texts[] = {isatty(STDERR_FILENO) ? "\n" : "", "orbweaver: interrupted by ",
+  const char* const texts[] = {isatty(first_stderr) ? "\n" : "", "orbweaver: interrupted by ",
                                signal == SIGINT ? "SIGINT" : "SIGTERM", "; the same command starts again\n"};
   for (const char* text : texts)
-    if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
+    if (write(first_stderr, text, std::strlen(text)) < 0) break;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
@@ -37,6 +41,7 @@ extern "C" void say_and_end(int signal) {
 }  // namespace
 
 void say_interrupts() {
+  if (const int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); copy >= 0) first_stderr = copy;
   for (const int signal : {SIGINT, SIGTERM})
     // What runs in the background of a script ignores Ctrl-C, and goes on to.
     if (std::signal(signal, say_and_end) == SIG_IGN) std::signal(signal, SIG_IGN);
