@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <string_view>
 #include <thread>
 
 #include "framework/io/file_lock.h"
@@ -212,13 +213,21 @@ class SweepRunner {
     failure.token.clear();
     failure.training = run.training_hash;
     failure.evaluation = run.evaluation_hash;
-    if (failure.reason.empty()) failure.reason = reason.empty() ? "left an outcome of another job" : reason;
     failure.log_tail = run.folder.log_tail();
+    if (failure.reason.empty()) failure.reason = reason.empty() ? "left an outcome of another job" : reason;
+    if (!own_words) failure.reason += last_words(failure.log_tail);
     failure.rows = Value::list();
+    if (run.outcome && run.outcome->training == run.training_hash) failure.trained_as = run.outcome->trained_as;
     run.folder.write(failure);
     run.reason = failure.reason;
     run.log_tail = failure.log_tail;
     run.outcome = std::move(failure);
+  }
+
+  /// Why a process ended that could not leave its outcome: its disk was full, its folder read-only.
+  static std::string last_words(const std::vector<std::string>& log_tail) {
+    constexpr std::string_view name = "orbweaver: ";
+    return log_tail.empty() || !log_tail.back().starts_with(name) ? "" : ": " + log_tail.back().substr(name.size());
   }
 
   static std::string end_text(const PlannedRun& run) {

@@ -221,8 +221,12 @@ class Worker {
                        name == "identity.json" || name == "config.json" || name.starts_with(".");
       if (!own && entry.is_regular_file()) fs::copy_file(entry.path(), folder_.path() / name);
     }
-    write_identity(job_.at("training"));
     outcome_.trained_as = job_.at("adopt_name").as_string();
+    // Before the identity, which makes the training this run's: a kill in between must not lose where it came from.
+    RunOutcome adopted = outcome_;
+    adopted.status = "stopped";
+    folder_.write(adopted);
+    write_identity(job_.at("training"));
     report_.line(fmt::format("shares the training of {}", outcome_.trained_as));
     return true;
   }

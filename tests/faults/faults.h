@@ -215,7 +215,10 @@ inline int64_t steps_saved(const fs::path& run) {
 
 class FaultTest : public CommandTest {
  protected:
-  /// A frozen image encoder, whose features are cached, and a narrow text encoder; a state is saved at nearly each step.
+  /// Seconds between the saved states of a training: nearly each step's.
+  inline static std::string checkpoint_every_ = "0.01";
+
+  /// A frozen image encoder, whose features are cached, and a narrow text encoder.
   static fs::path method() {
     const fs::path file = shared_ / "tiny.json";
     if (fs::exists(file)) return file;
@@ -228,7 +231,8 @@ class FaultTest : public CommandTest {
                                       "freeze": true}},
                 "text": {"encoder": {"word_dim": 16, "hidden": 16, "dropout": 0.2}}},
       "rerank": {"use": "cross_modal", "k": 5},
-      "train": {"epochs": 3, "batch_size": 32, "threads": 1, "workers": 2, "checkpoint_every": 0.01, "average": 0.9}})");
+      "train": {"epochs": 3, "batch_size": 32, "threads": 1, "workers": 2, "checkpoint_every": )" +
+                         checkpoint_every_ + R"(, "average": 0.9}})");
     return file;
   }
   static std::vector<std::string> train(const fs::path& run, const std::vector<std::string>& more = {}) {
@@ -293,7 +297,9 @@ class FaultTest : public CommandTest {
     EXPECT_EQ(metrics_of(run), metrics_of(as));
   }
   static void expect_same_sweep(const fs::path& out) {
-    EXPECT_EQ(results_of(out), results_of(whole_sweep()));
+    const std::vector<std::string> results = lines_of(results_of(out)), whole = lines_of(results_of(whole_sweep()));
+    ASSERT_EQ(results.size(), whole.size());
+    for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], whole[i]) << "line " << i + 1;
     for (const char* run : {"plain-s1", "reranked-s1", "hard-s1"})
       EXPECT_EQ(hash_file(out / "runs" / run / "best.safetensors"),
                 hash_file(whole_sweep() / "runs" / run / "best.safetensors"));

@@ -38,6 +38,12 @@ struct Scenario {
 
 class FullDisk : public FaultTest {
  protected:
+  static void SetUpTestSuite() {
+    // Not by time: each start is to do the same operations.
+    checkpoint_every_ = "1000";
+    FaultTest::SetUpTestSuite();
+  }
+
   using Fault = std::map<std::string, std::string>;
 
   std::vector<std::string> operations_of(const Scenario& scenario) const {
@@ -78,7 +84,7 @@ class FullDisk : public FaultTest {
   }
 
  private:
-  /// @return the operation that failed; empty where the command had fewer: how often a training saves is a matter of time
+  /// @return the operation that failed
   std::string fail_at(const Scenario& scenario, int64_t at, bool lasting) {
     scenario.prepare();
     const std::map<std::string, std::string> before = contents(scenario.folder);
@@ -91,7 +97,10 @@ class FullDisk : public FaultTest {
       Command command(scenario.words, folder_);
       const int status = command.wait();
       const std::vector<std::string> operations = injection.operations();
-      if (std::ssize(operations) < at) return "";
+      if (std::ssize(operations) < at) {
+        ADD_FAILURE() << "the command did " << operations.size() << " operations, and more before";
+        return "";
+      }
       line = operations[static_cast<size_t>(at) - 1];
       SCOPED_TRACE(line);
       target = Operation(line).target;
@@ -128,6 +137,7 @@ TEST_F(FullDisk, StopsATrainingWhichGoesOnWhenThereIsRoom) {
     ASSERT_TRUE(command.wait_until([&] { return fs::exists(begun / "metrics.jsonl"); })) << command.err();
     command.send(SIGKILL);
     command.wait();
+    for (const fs::path& file : temporary_files(begun)) fs::remove(file);
   }
   Scenario scenario;
   scenario.name = "training on a full disk";

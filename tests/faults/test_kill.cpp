@@ -126,6 +126,34 @@ TEST_F(Kill, AtAnyMomentOfASweepLosesNothingThatWasFinishedOrSaved) {
   std::cout << "  " << ended << " sweeps ended, each as the one that was not killed" << std::endl;
 }
 
+TEST_F(Kill, AfterARunTookOverATrainingStillTellsWhoseItIs) {
+  FAULTS_NEED_INJECTION();
+  whole_sweep();
+  const fs::path begun = folder_ / "begun", out = folder_ / "out";
+  Command first(sweep(begun, {"--only", "plain"}), folder_);
+  ASSERT_EQ(first.wait(), 0) << first.err();
+  fs::copy(begun, out, fs::copy_options::recursive);
+  // The first operation on what an evaluation writes.
+  size_t at = 0;
+  {
+    const Injection injection(folder_, {begun}, {});
+    Command rest(sweep(begun, {"--only", "reranked"}), folder_);
+    ASSERT_EQ(rest.wait(), 0) << rest.err();
+    const std::vector<std::string> operations = injection.operations();
+    while (at < operations.size() && operations[at].find("reranked-s1/.ranks.test") == std::string::npos) ++at;
+    ASSERT_LT(at, operations.size());
+  }
+  {
+    const Injection injection(folder_, {out}, {{"", "KILL"}, {"_AT", std::to_string(at + 1)}});
+    Command killed(sweep(out, {"--only", "reranked"}), folder_);
+    ASSERT_EQ(killed.wait(), -SIGKILL) << killed.err();
+    ASSERT_NE(injection.operations().back().find("reranked-s1/.ranks.test"), std::string::npos);
+  }
+  Command command(sweep(out), folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  expect_same_sweep(out);
+}
+
 TEST_F(Kill, AtAnyMomentOfFillingTheCacheLeavesNoEntryThatIsNotWhole) {
   const fs::path cache = folder_ / "cache", before = folder_ / "whole_cache";
   const std::string expected = evaluated(before);

@@ -49,6 +49,7 @@ TEST_F(OpenFiles, SixtyFourAndAThousandAreEnoughForEveryCommand) {
 }
 
 TEST_F(OpenFiles, TooFewEndInOneLineThatSaysSo) {
+  if (std::string(FAULT_SANITIZE) != "") GTEST_SKIP() << "a sanitizer needs open files of its own, and ends without them";
   const fs::path run = folder_ / "run";
   int64_t refused = 0;
   for (const rlim_t limit : {24, 16, 12, 10, 8, 6, 4}) {
