@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <optional>
 
 #include "framework/data/random.h"
@@ -236,11 +237,20 @@ class Trainer {
 
   /// Lists and captions may be what they were while an image was exchanged.
   void check_content(const Checkpoint* checkpoint) {
-    content_ = Value::object();
+    if (!checkpoint) {
+      content_made_ = std::async(std::launch::async, [this] {
+        Value made = Value::object();
+        for (const Split* split : {&dataset_.train, &dataset_.val})
+          made[split->name] = content_record(config_, dataset_, *split);
+        return made;
+      });
+      // Only the first checkpoint wants to know: a hundred thousand files are read while the model is made. Where the
+      // cache is asked for graphs or features it wants the same hashes at once, and finds them remembered.
+      if (config_.image.graph || config_.image.encoder->freeze) content();
+      return;
+    }
     for (const Split* split : {&dataset_.train, &dataset_.val}) {
-      Value& now = content_[split->name];
-      now = content_record(config_, dataset_, *split);
-      if (!checkpoint) continue;
+      Value now = content_record(config_, dataset_, *split);
       Value before = member(member(checkpoint->facts, "content"), split->name);
       if (!config_.image.graph) before.erase("detections");
       if (!config_.text.graph) before.erase("triples");
@@ -249,7 +259,14 @@ class Trainer {
         throw InputError(
             fmt::format("{}: was trained on other {} than {} holds now (split {}); start a new run with --overwrite",
                         folder_.last().string(), other, config_.dataset.root.string(), split->name));
+      content_[split->name] = std::move(now);
     }
+  }
+
+  /// What content_record() made of the splits that are trained on and validated.
+  Value& content() {
+    if (content_made_.valid()) content_ = content_made_.get();
+    return content_;
   }
 
   void make_model(const Checkpoint* checkpoint) {
@@ -586,7 +603,7 @@ class Trainer {
     Value facts = Value::object();
     facts["progress"] = progress_.to_value();
     facts["data"] = Value(data_hash_);
-    facts["content"] = content_;
+    facts["content"] = content();
     TensorMap training = optimizer_->state();
     training.merge(average_->state());
     save_checkpoint(folder_.last(), {model_->state(), training, model_->extra_states(), facts});
@@ -614,8 +631,8 @@ class Trainer {
     record["weights"] = Value(hash_file(folder_.best()));
     record["dataset"] = dataset_record(dataset_);
     // What an evaluation of the run is made on.
-    content_["test"] = content_record(config_, dataset_, dataset_.test);
-    for (const auto& [split, content] : content_.as_object()) record["dataset"]["splits"][split]["content"] = content;
+    content()["test"] = content_record(config_, dataset_, dataset_.test);
+    for (const auto& [split, hashes] : content().as_object()) record["dataset"]["splits"][split]["content"] = hashes;
     record["environment"] = environment_record(config_, *plugins_);
     if (!ranks_.alone()) {
       record["environment"]["processes"] = ranks_.size();
@@ -642,7 +659,8 @@ class Trainer {
   bool resume_ = false;
   Dataset dataset_;
   std::string data_hash_;
-  Value content_;  // by split, of rank 0
+  Value content_;                    // by split, of rank 0
+  std::future<Value> content_made_;  // it, until content() wants it; reads the config and the dataset above
   std::optional<FeatureCache> cache_;
   std::unique_ptr<RetrievalModel> model_;
   std::unique_ptr<SplitInputs> train_, val_;

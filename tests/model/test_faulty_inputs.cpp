@@ -240,5 +240,25 @@ TEST_F(ChangedDataset, AnEvaluationWithADamagedImageNamesIt) {
   }
 }
 
+TEST_F(ChangedDataset, AnImageDamagedWhileTheRunGoesOnIsNamedAndTheRunResumesOnceItIsMended) {
+  const fs::path file = data() / "images/image_2.png";
+  const std::string whole = read_file(file);
+  RunReport report;
+  report.line = [&](const std::string& line) {
+    // The images have been checked by then.
+    if (line.find("training images") != std::string::npos) put_bytes(file, whole.substr(0, whole.size() / 2));
+  };
+  const std::string checkpoint = read_file(run() / "last.safetensors");
+  try {
+    train(options_, report);
+    ADD_FAILURE() << "trained";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find(file.string()), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(read_file(run() / "last.safetensors"), checkpoint);
+  put_bytes(file, whole);
+  EXPECT_EQ(resumed(), "");
+}
+
 }  // namespace
 }  // namespace orbweaver::testing
