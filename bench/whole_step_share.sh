@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The framework's own share of training steps, in percent of their time: everything outside the components (encoders,
-# fusion, loss), backward and the optimiser, with what a step waits for its images told beside it. Three steps of galr_f3
-# as it is published: batches of 100 images of 256 x 256, moved and with their graphs made anew, two threads and two
-# workers. What they show does not matter, so they are synthetic.
+# fusion, loss), backward and the optimiser, with what a step waits for its images told beside it. Three steps of
+# galr_f3 as it is published: batches of 100 images of 256 x 256, moved and with their graphs made anew, two threads and
+# two workers. What they show does not matter, so they are synthetic.
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 "$orbweaver" data synth "$work/data" --train 60 --val 4 --test 4 > /dev/null
