@@ -90,7 +90,7 @@ struct Placed {
 class Box {
  public:
   explicit Box(const Node& node) : centre_{node.x, node.y}, half_{node.width / 2, node.height / 2}, area_(node.area) {
-    const double angle = std::atan2(node.sine, node.cosine) / 2, c = std::cos(angle), s = std::sin(angle);
+    const auto [c, s] = half_turn(node.sine, node.cosine);
     right_ = Point{c, -s};
     down_ = Point{s, c};
     size_ = std::sqrt(2 * std::min(half_[0], half_[1]));
@@ -170,6 +170,19 @@ class Box {
     }
     size_t after(size_t i) const { return i + 1 == size ? 0 : i + 1; }
   };
+
+  struct Direction {
+    double cosine, sine;
+  };
+
+  /// Of half the angle, from -90 to 90 degrees: half-angle formulas, each where it loses no digits.
+  static Direction half_turn(double sine, double cosine) {
+    const double length = std::sqrt(sine * sine + cosine * cosine);
+    if (length == 0) return {1, 0};
+    const double larger = std::sqrt((1 + std::abs(cosine) / length) / 2), smaller = sine / length / (2 * larger);
+    if (cosine >= 0) return {larger, smaller};
+    return {std::abs(smaller), std::copysign(larger, sine)};
+  }
 
   /// A vector of the picture in this box's frame.
   Point turned(Point v) const { return v[0] * right_ + v[1] * down_; }
