@@ -24,7 +24,7 @@ version_header=$sdk/include/orbweaver/version.h
 # The folder as a reader of the messages knows it.
 shown=sdk/abi
 # Types of the headers that no plugin hands to its host nor gets from it; the manifest is read from the plugin's file.
-inside_one_binary=' FieldRef Hungarian Manifest ParamSpec '
+inside_one_binary=' Above AppendBest AtLeast EntriesByItem FieldRef HigherCounts Hungarian Manifest OneBar ParamSpec Scored '
 
 skip() {
   echo "The SDK's record cannot be made here: $*"
