@@ -167,6 +167,7 @@ class Worker {
   /// Where it was told to stop, what was thrown is that and no failure.
   void leave_failure(const std::string& text) {
     outcome_.status = report_.stopping() ? "stopped" : "failed";
+    outcome_.token.clear();  // set already where the outcome itself could not be written
     if (!report_.stopping()) outcome_.reason = text.substr(0, text.find('\n'));
     outcome_.seconds += seconds();
     outcome_.peak_memory_mib = peak_memory_mib();
@@ -219,7 +220,9 @@ class Worker {
       const std::string name = entry.path().filename().string();
       const bool own = name == "job.json" || name == "lock" || name == "process.log" || name == "outcome.json" ||
                        name == "identity.json" || name == "config.json" || name.starts_with(".");
-      if (!own && entry.is_regular_file()) fs::copy_file(entry.path(), folder_.path() / name);
+      if (!own && entry.is_regular_file())
+        write_atomically(folder_.path() / name,
+                         [&](int descriptor) { write_all(descriptor, MappedFile(entry.path()).bytes()); });
     }
     outcome_.trained_as = job_.at("adopt_name").as_string();
     // Before the identity, which makes the training this run's: a kill in between must not lose where it came from.

@@ -178,6 +178,51 @@ TEST_F(FullDisk, StopsASweepWhichGoesOnWhenThereIsRoom) {
   try_each(scenario);
 }
 
+TEST_F(FullDisk, AtTheFilesOfARunThatTakesOverATrainingLosesNothing) {
+  FAULTS_NEED_INJECTION();
+  whole_sweep();
+  const fs::path begun = folder_ / "begun", out = folder_ / "out";
+  Command first(sweep(begun, {"--only", "plain"}), folder_);
+  ASSERT_EQ(first.wait(), 0) << first.err();
+  const auto rest = [&] { return sweep(out, {"--only", "reranked"}); };
+  const auto prepare = [&] {
+    fs::remove_all(out);
+    fs::copy(begun, out, fs::copy_options::recursive);
+  };
+  prepare();
+  std::vector<std::string> operations;
+  {
+    const Injection injection(folder_, {out}, Fault{{"", "ENOSPC"}});
+    Command command(rest(), folder_);
+    ASSERT_EQ(command.wait(), 0) << command.err();
+    operations = injection.operations();
+  }
+  const auto of = [&](const char* file) {
+    return [file](const std::string& line) { return line.starts_with("write") && line.find(file) != line.npos; };
+  };
+  const auto copied = std::ranges::find_if(operations, of("reranked-s1/.ranks.test"));
+  // The first one tells whose training it is, the last one is the run's.
+  const auto last = std::find_if(operations.rbegin(), operations.rend(), of("reranked-s1/.outcome.json"));
+  ASSERT_NE(last, operations.rend());
+  const auto outcome = last.base() - 1;
+  for (const auto& at : {copied, outcome}) {
+    ASSERT_NE(at, operations.end());
+    SCOPED_TRACE(*at);
+    prepare();
+    {
+      const Injection injection(folder_, {out},
+                                Fault{{"", "ENOSPC"}, {"_AT", std::to_string(at - operations.begin() + 1)}});
+      Command command(rest(), folder_);
+      EXPECT_EQ(command.wait(), 1) << command.err();
+      EXPECT_NE(command.err().find(no_room), std::string::npos) << command.err();
+    }
+    expect_whole(out);
+    Command command(sweep(out, {"--retry-failed"}), folder_);
+    ASSERT_EQ(command.wait(), 0) << command.err();
+    expect_same_sweep(out);
+  }
+}
+
 TEST_F(FullDisk, FailsAnEvaluationAndLeavesWhatItWroteBefore) {
   const fs::path whole = whole_run(), disk = folder_ / "disk", run = disk / "run";
   Scenario scenario;
