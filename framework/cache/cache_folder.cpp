@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t second = 1'000'000'000;
-// Writing an entry takes seconds and renews the time of its temporary file all along, holding a lock renews it too. Both
-// are locked besides, where the file system has locks.
+// Writing an entry takes seconds and renews the time of its temporary file all along, holding a lock renews it too.
+// Both are locked besides, where the file system has locks.
 constexpr int64_t leftover_age = 3600 * second;
 constexpr int64_t default_limit = int64_t{20} << 30;
 constexpr std::string_view extension = ".safetensors";

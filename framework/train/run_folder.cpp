@@ -62,7 +62,8 @@ UnsavedRun::UnsavedRun(const RunFolder& folder) : folder_(folder), started_befor
 
 void UnsavedRun::take_back() const {
   if (started_before_) return;
-  for (const fs::path& file : {folder_.last(), folder_.best(), folder_.metrics(), folder_.record(), folder_.bad_batch()})
+  for (const fs::path& file :
+       {folder_.last(), folder_.best(), folder_.metrics(), folder_.record(), folder_.bad_batch()})
     if (fs::exists(file)) return;
   std::error_code ignored;  // what cannot be removed was told by the error that ended the run
   for (const fs::path& path : made_) {

@@ -40,8 +40,8 @@ class RunFolder {
   std::filesystem::path folder_;
 };
 
-/// Leaves a folder as it was found where a run ends before it saved anything, so that the corrected command finds no run
-/// there: a wrong dataset, batch size or weights file shows after the folder was begun.
+/// Leaves a folder as it was found where a run ends before it saved anything, so that the corrected command finds no
+/// run there: a wrong dataset, batch size or weights file shows after the folder was begun.
 class UnsavedRun {
  public:
   /// Sees what is there, before the run begins.

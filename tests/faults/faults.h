@@ -223,8 +223,8 @@ class FaultTest : public CommandTest {
     const fs::path file = shared_ / "tiny.json";
     if (fs::exists(file)) return file;
     write_text(file, R"({"extends": ")" ORBWEAVER_SOURCE_DIR R"(/configs/methods/demo.json", "name": "tiny",
-      "dataset": {"root": ")" + (shared_ / "data").string() +
-                         R"("}, "cache": ")" + (shared_ / "cache").string() + R"(",
+      "dataset": {"root": ")" +
+                         (shared_ / "data").string() + R"("}, "cache": ")" + (shared_ / "cache").string() + R"(",
       "plugins": ["clip"],
       "model": {"embed_dim": 16,
                 "image": {"encoder": {"use": "clip_image", "size": 32, "patch": 16, "width": 64, "layers": 1, "output": 16,
@@ -258,15 +258,27 @@ class FaultTest : public CommandTest {
 
   /// An evaluation that fills a cache with features and graphs.
   static std::vector<std::string> graphs_evaluated(const fs::path& cache) {
-    return {"eval", method().string(), "--split", "val", "--json",
-            "--set", "cache=" + cache.string(),
-            "--set", "model.image.detector={\"use\": \"regions\"}",
-            "--set", "model.image.graph={\"use\": \"sog\"}",
-            "--set", "model.image.graph_encoder={\"use\": \"rgcn\", \"width\": 16}",
-            "--set", "model.text.graph={\"use\": \"erg\"}",
-            "--set", "model.text.graph_encoder={\"use\": \"rgcn\", \"width\": 16}",
-            "--set", "model.fusion={\"use\": \"weighted_sum\"}",
-            "--set", "plugins=[\"regions\", \"sog\", \"erg\", \"rgcn\", \"weighted_sum\"]"};
+    return {"eval",
+            method().string(),
+            "--split",
+            "val",
+            "--json",
+            "--set",
+            "cache=" + cache.string(),
+            "--set",
+            "model.image.detector={\"use\": \"regions\"}",
+            "--set",
+            "model.image.graph={\"use\": \"sog\"}",
+            "--set",
+            "model.image.graph_encoder={\"use\": \"rgcn\", \"width\": 16}",
+            "--set",
+            "model.text.graph={\"use\": \"erg\"}",
+            "--set",
+            "model.text.graph_encoder={\"use\": \"rgcn\", \"width\": 16}",
+            "--set",
+            "model.fusion={\"use\": \"weighted_sum\"}",
+            "--set",
+            "plugins=[\"regions\", \"sog\", \"erg\", \"rgcn\", \"weighted_sum\"]"};
   }
   /// Its metrics, which depend on each cached number.
   std::string evaluated(const fs::path& cache) const {

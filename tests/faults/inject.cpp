@@ -1,12 +1,13 @@
 // A library to preload that makes file operations fail, ends the process at one of them, and moves the clock.
 //
 //   ORBWEAVER_FAULT_FOLDERS  only files below these folders count, a ':' between two
-//   ORBWEAVER_FAULT_COUNTER  a file of two 8-byte numbers, 0 at first: operations so far, of all processes together, and
-//                            the process that began
+//   ORBWEAVER_FAULT_COUNTER  a file of two 8-byte numbers, 0 at first: operations so far, of all processes
+//                            together, and the process that began
 //   ORBWEAVER_FAULT_AT       which operation fails, from 1; 0 or unset: none
 //   ORBWEAVER_FAULT_UNTIL    the last one that fails; unset: only the one
-//   ORBWEAVER_FAULT          ENOSPC: what needs room fails, a write after half of its bytes. EROFS: what changes anything.
-//                            KILL: the process that began ends there, as by kill -9, a write after half of its bytes
+//   ORBWEAVER_FAULT          ENOSPC: what needs room fails, a write after half of its bytes. EROFS: what changes
+//                            anything. KILL: the process that began ends there, as by kill -9, a write after half
+//                            of its bytes
 //   ORBWEAVER_FAULT_LOG      a line for each operation
 //   ORBWEAVER_FAULT_CLOCK    seconds by which the time of day is wrong
 //   ORBWEAVER_FAULT_CLOCK_AT from this reading of it on; the readings are counted by process
@@ -70,8 +71,7 @@ __attribute__((constructor)) void begin() {
     __atomic_compare_exchange_n(&state.shared[1], &nobody, getpid(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   }
   if (const char* const log = getenv("ORBWEAVER_FAULT_LOG"))
-    state.log =
-        static_cast<int>(syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    state.log = static_cast<int>(syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   state.folders = getenv("ORBWEAVER_FAULT_FOLDERS");
 }
 

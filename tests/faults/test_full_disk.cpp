@@ -21,9 +21,7 @@ struct Operation {
     for (int part = 0; part < 3; ++part) name.resize(name.rfind('.'));
     target.replace_filename(name.substr(1));
   }
-  bool operator<(const Operation& other) const {
-    return std::tie(what, target) < std::tie(other.what, other.target);
-  }
+  bool operator<(const Operation& other) const { return std::tie(what, target) < std::tie(other.what, other.target); }
 };
 
 /// A command, and what it starts from.
@@ -302,8 +300,7 @@ TEST_F(FullDisk, UnderTheCacheChangesNoResultAndIsTold) {
       moments.note("operation " + std::to_string(at) + ": " + line);
       int64_t told = 0;
       for (const std::string& text : lines_of(command.err()))
-        told += text.find(no_room) != std::string::npos &&
-                text.find("going on without the cache") != std::string::npos;
+        told += text.find(no_room) != std::string::npos && text.find("going on without the cache") != std::string::npos;
       EXPECT_LE(told, 1) << line << "\n" << command.err();
       EXPECT_GE(told, entry) << line << "\n" << command.err();
     }

@@ -29,16 +29,16 @@ TEST_P(Interrupt, EndsACommandThatHasNothingToSaveAtOnceWithOneLine) {
   Matrix<float> matrix(300, 300);
   for (int64_t i = 0; i < 90000; ++i) matrix.data()[i] = static_cast<float>(i * 7919 % 10007);
   write_npy(scores, std::as_const(matrix).view());
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"eval", run.string()},
-           {"report", run.string()},
-           {"infer", run.string(), "--texts", "two planes", "--images",
-            files_below(shared_ / "data" / "images").front().string()},
-           {"rerank", "--tune", scores.string(), "--captions-per-image", "1", "--use", "multivariate", "--out",
-            (folder_ / "tuned.json").string()},
-           {"data", "synth", (folder_ / "data").string(), "--images", "2000"},
-           {"data", "check", (shared_ / "data").string()},
-           {"plugins", "list"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"eval", run.string()},
+                                             {"report", run.string()},
+                                             {"infer", run.string(), "--texts", "two planes", "--images",
+                                              files_below(shared_ / "data" / "images").front().string()},
+                                             {"rerank", "--tune", scores.string(), "--captions-per-image", "1", "--use",
+                                              "multivariate", "--out", (folder_ / "tuned.json").string()},
+                                             {"data", "synth", (folder_ / "data").string(), "--images", "2000"},
+                                             {"data", "check", (shared_ / "data").string()},
+                                             {"plugins", "list"}}) {
     // One handler for both signals: the second is tried with some commands.
     if (GetParam() == SIGTERM && words[0] != "eval" && words[0] != "data") continue;
     const std::map<std::string, std::string> before = contents(run);
@@ -125,8 +125,9 @@ TEST_F(Termination, OfASweepSavesItsRunsAndTheSameCommandGoesOn) {
 TEST_F(Termination, OfADetectionKeepsTheFilesThatAreThereAndTheSameCommandGoesOn) {
   const fs::path out = folder_ / "out", whole = folder_ / "whole";
   const auto words = [&](const fs::path& folder) {
-    return std::vector<std::string>{"detect", "--use", "regions", "--threads", "1", "--images",
-                                    (shared_ / "data" / "images").string(), "--out", folder.string()};
+    return std::vector<std::string>{
+        "detect", "--use",        "regions", "--threads", "1", "--images", (shared_ / "data" / "images").string(),
+        "--out",  folder.string()};
   };
   Command command(words(out), folder_);
   ASSERT_TRUE(command.wait_until([&] { return files_below(out).size() > 3; })) << command.err();
@@ -141,9 +142,8 @@ TEST_F(Termination, OfADetectionKeepsTheFilesThatAreThereAndTheSameCommandGoesOn
   EXPECT_EQ(contents(out), contents(whole));
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Interrupt, ::testing::Values(SIGINT, SIGTERM), [](const auto& info) {
-  return std::string(info.param == SIGINT ? "SIGINT" : "SIGTERM");
-});
+INSTANTIATE_TEST_SUITE_P(Of, Interrupt, ::testing::Values(SIGINT, SIGTERM),
+                         [](const auto& info) { return std::string(info.param == SIGINT ? "SIGINT" : "SIGTERM"); });
 
 }  // namespace
 }  // namespace orbweaver::testing

@@ -1,5 +1,5 @@
-// kill -9 at random moments: by the clock, and at an operation on a file, in turns. A kill at a write comes after half of
-// its bytes. ORBWEAVER_FAULT_MOMENTS=50 is the long form.
+// kill -9 at random moments: by the clock, and at an operation on a file, in turns. A kill at a write comes after half
+// of its bytes. ORBWEAVER_FAULT_MOMENTS=50 is the long form.
 #include <sys/file.h>
 
 #include "faults.h"

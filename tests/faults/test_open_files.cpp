@@ -31,8 +31,8 @@ TEST_F(OpenFiles, SixtyFourAndAThousandAreEnoughForEveryCommand) {
     for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
              train(run, {"--set", "train.epochs=1", "--set", "cache=" + (here / "cache").string()}),
              // Without a cache the loader reads the images batch by batch.
-             train(here / "unfrozen",
-                   {"--set", "train.epochs=1", "--set", "model.image.encoder.freeze=false", "--set", "train.workers=16"}),
+             train(here / "unfrozen", {"--set", "train.epochs=1", "--set", "model.image.encoder.freeze=false", "--set",
+                                       "train.workers=16"}),
              graphs_evaluated(here / "cache"),
              {"eval", run.string(), "--scores", (run / "scores.test.npy").string()},
              {"report", run.string()},
@@ -49,7 +49,8 @@ TEST_F(OpenFiles, SixtyFourAndAThousandAreEnoughForEveryCommand) {
 }
 
 TEST_F(OpenFiles, TooFewEndInOneLineThatSaysSo) {
-  if (std::string(FAULT_SANITIZE) != "") GTEST_SKIP() << "a sanitizer needs open files of its own, and ends without them";
+  if (std::string(FAULT_SANITIZE) != "")
+    GTEST_SKIP() << "a sanitizer needs open files of its own, and ends without them";
   const fs::path run = folder_ / "run";
   int64_t refused = 0;
   for (const rlim_t limit : {24, 16, 12, 10, 8, 6, 4}) {

@@ -55,9 +55,9 @@ TEST_F(RefusedTraining, LeavesARunThatSavedAState) {
 
 TEST_F(RefusedTraining, ThatFailedOnABatchKeepsItAndItsLog) {
   const fs::path run = folder_ / "run";
-  EXPECT_EQ(status_of(train(run, {"--set", "train.optimizer=sgd", "--set", "train.lr=100", "--set",
-                                  "train.weight_decay=10", "--set", "train.clip_norm=0", "--set",
-                                  "train.warmup_epochs=0", "--set", "train.batch_size=8"})),
+  EXPECT_EQ(status_of(train(
+                run, {"--set", "train.optimizer=sgd", "--set", "train.lr=100", "--set", "train.weight_decay=10",
+                      "--set", "train.clip_norm=0", "--set", "train.warmup_epochs=0", "--set", "train.batch_size=8"})),
             1);
   for (const char* name : {"config.json", "log.txt", "bad_batch.json"}) EXPECT_TRUE(fs::exists(run / name)) << name;
   EXPECT_EQ(status_of(train(run)), 2);
