@@ -7,9 +7,6 @@ FUZZ_SECONDS ?= 600
 
 build_dir := build/$(PRESET)
 sources = $(shell git ls-files '*.cpp' '*.h')
-# What clang-tidy reads without LibTorch's precompiled header, which is GCC's.
-plain_sources = $(wildcard sdk/src/*.cpp framework/io/*.cpp framework/plugin/*.cpp framework/config/*.cpp \
-  framework/data/*.cpp framework/eval/*.cpp framework/cache/*.cpp framework/report/*.cpp)
 
 .PHONY: help setup build demo test install deb docs abi-record bench fuzz format lint clean
 
@@ -84,14 +81,12 @@ format:
 	@scripts/setup.sh --dev
 	clang-format -i $(sources)
 
-# GCC's own options in the compile commands are no concern of clang-tidy.
 lint: setup $(build_dir)/CMakeCache.txt
 	@scripts/setup.sh --dev
 	clang-format --dry-run --Werror $(sources)
 	cppcheck --enable=warning,performance,portability --std=c++20 --library=googletest -I sdk/include -I . -I tests \
 	  --suppressions-list=.cppcheck-suppressions --quiet -j $(JOBS) --error-exitcode=1 framework sdk plugins tests fuzz bench
-	printf '%s\n' $(plain_sources) | xargs -P $(JOBS) -n 4 clang-tidy -p $(build_dir) --quiet \
-	  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --warnings-as-errors='*'
+	scripts/lint.sh $(build_dir) $(JOBS)
 
 clean:
 	cmake -E rm -rf $(build_dir)

@@ -38,7 +38,7 @@ class GruLayer : public torch::autograd::Function<GruLayer> {
   static Variables forward(Context* context, const at::Tensor& forward_x, const at::Tensor& backward_x,
                            const at::Tensor& row, const at::Tensor& forward_weight, const at::Tensor& forward_bias,
                            const at::Tensor& backward_weight, const at::Tensor& backward_bias,
-                           std::vector<int64_t> step_sizes) {
+                           const std::vector<int64_t>& step_sizes) {
     Saved both[2];
     run_both(row, [&](bool reverse) {
       both[reverse] = reverse ? run(backward_x, row, backward_weight, backward_bias, steps_of(step_sizes, true))
@@ -47,7 +47,7 @@ class GruLayer : public torch::autograd::Function<GruLayer> {
     const Saved &f = both[0], &b = both[1];
     context->save_for_backward({row, forward_weight, f.gates, f.from_state_n, f.states,  //
                                 backward_weight, b.gates, b.from_state_n, b.states});
-    context->saved_data["step_sizes"] = std::move(step_sizes);
+    context->saved_data["step_sizes"] = step_sizes;
     context->saved_data["distinct"] = forward_x.size(0);
     return {f.states, b.states};
   }
@@ -174,7 +174,7 @@ class GruLayer : public torch::autograd::Function<GruLayer> {
 
   /// [N, H] the state before each word; zero where a caption starts.
   static at::Tensor previous_states(const at::Tensor& states, const std::vector<Step>& steps) {
-    const at::Tensor previous = at::zeros_like(states);
+    at::Tensor previous = at::zeros_like(states);
     for (const Step& step : steps)
       if (step.carried > 0)
         previous.narrow(0, step.begin, step.carried).copy_(states.narrow(0, step.previous, step.carried));

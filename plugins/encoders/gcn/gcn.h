@@ -105,7 +105,7 @@ inline Params resolved(Params params) {
 /// @param mask       [B, N, 1], 1 at real nodes and 0 at padding, of the adjacency's type.
 /// @return           [B, N, N]; no entry joins a real node with padding.
 inline at::Tensor propagation(const at::Tensor& adjacency, const at::Tensor& mask, Normalize normalize) {
-  const at::Tensor real = adjacency * mask * mask.transpose(1, 2);
+  at::Tensor real = adjacency * mask * mask.transpose(1, 2);
   if (normalize == Normalize::none) return real;
   at::Tensor weights = real.clamp_min(0);
   // clamp_min, not an added epsilon: it touches only rows without any weight, which stay zero.

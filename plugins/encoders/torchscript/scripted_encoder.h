@@ -68,7 +68,7 @@ class ScriptedEncoder {
   /// @throws Fault where it fails or its result cannot be read.
   ScriptedParts probe(const Inputs& inputs, int64_t batch) {
     const at::NoGradGuard no_grad;
-    const ScriptedParts parts = read_result(module_->run(inputs), names_, batch, token_count_);
+    ScriptedParts parts = read_result(module_->run(inputs), names_, batch, token_count_);
     for (const at::Tensor& part : {parts.global, parts.tokens})
       if (part.defined() && part.scalar_type() != at::kFloat)
         throw Fault(std::string("returns numbers of type ") + c10::toString(part.scalar_type()) +

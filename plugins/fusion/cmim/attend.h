@@ -108,7 +108,7 @@ class PairKernel {
   /// @param keep  filled for backward when it is not null.
   Seen forward(Weights* keep) const {
     const int64_t pairs = static_cast<int64_t>(image_.size());
-    const Seen seen{at::zeros({pairs, heads_, y_width_}, options()), at::zeros({pairs, heads_, x_width_}, options())};
+    Seen seen{at::zeros({pairs, heads_, y_width_}, options()), at::zeros({pairs, heads_, x_width_}, options())};
     if (keep) *keep = weights(entries_, word_.back(), regions_);
     each_image([&](const Block& block) {
       const Weights own = keep ? part(*keep, block) : weights(entries(block), block.words, regions(block));
@@ -122,8 +122,8 @@ class PairKernel {
   };
 
   Gradients backward(const Weights& kept, const Seen& d_seen) const {
-    const Gradients out{at::zeros_like(x_.tokens), at::zeros_like(x_.affinity), at::zeros_like(x_.pool),
-                        at::zeros_like(y_.tokens), at::zeros_like(y_.affinity), at::zeros_like(y_.pool)};
+    Gradients out{at::zeros_like(x_.tokens), at::zeros_like(x_.affinity), at::zeros_like(x_.pool),
+                  at::zeros_like(y_.tokens), at::zeros_like(y_.affinity), at::zeros_like(y_.pool)};
     // Zeros for the blocks that are passed over.
     const WordGradients words{at::zeros({word_.back(), width_}, options()),
                               at::zeros({word_.back(), heads_}, options())};
@@ -201,7 +201,7 @@ class PairKernel {
 
   /// [words, width] of the block's pairs.
   at::Tensor word_affinity(const Block& block) const {
-    const at::Tensor out = at::empty({block.words, width_}, options());
+    at::Tensor out = at::empty({block.words, width_}, options());
     T* to = data(out);
     for (int64_t pair = block.first; pair < block.last; ++pair)
       to = std::copy_n(data(y_.affinity) + first_word(pair) * width_, word_count(pair) * width_, to);
@@ -392,8 +392,9 @@ class PairAttention : public torch::autograd::Function<PairAttention> {
 
   static Variables forward(Context* context, const at::Tensor& x_tokens, const at::Tensor& x_affinity,
                            const at::Tensor& x_pool, const at::Tensor& y_tokens, const at::Tensor& y_affinity,
-                           const at::Tensor& y_pool, std::vector<int64_t> x_begin, std::vector<int64_t> y_begin,
-                           std::vector<int64_t> image, std::vector<int64_t> text) {
+                           const at::Tensor& y_pool, const std::vector<int64_t>& x_begin,
+                           const std::vector<int64_t>& y_begin, const std::vector<int64_t>& image,
+                           const std::vector<int64_t>& text) {
     const RealTokens x{x_tokens, x_affinity, x_pool, x_begin}, y{y_tokens, y_affinity, y_pool, y_begin};
     Variables saved = {x_tokens, x_affinity, x_pool, y_tokens, y_affinity, y_pool};
     Seen seen;
@@ -403,10 +404,10 @@ class PairAttention : public torch::autograd::Function<PairAttention> {
       saved.insert(saved.end(), {kept.over_words, kept.over_regions, kept.p, kept.q});
     });
     context->save_for_backward(std::move(saved));
-    context->saved_data["x_begin"] = std::move(x_begin);
-    context->saved_data["y_begin"] = std::move(y_begin);
-    context->saved_data["image"] = std::move(image);
-    context->saved_data["text"] = std::move(text);
+    context->saved_data["x_begin"] = x_begin;
+    context->saved_data["y_begin"] = y_begin;
+    context->saved_data["image"] = image;
+    context->saved_data["text"] = text;
     return {seen.words, seen.regions};
   }
 
@@ -445,7 +446,7 @@ inline Seen attend_real(const RealTokens& x, const RealTokens& y, const at::Tens
   std::vector<int64_t> images = list(image, x), texts = list(text, y);
   if (at::GradMode::is_enabled()) {
     const auto seen = PairAttention::apply(x.tokens, x.affinity, x.pool, y.tokens, y.affinity, y.pool, x.begin, y.begin,
-                                           std::move(images), std::move(texts));
+                                           images, texts);
     return {seen[0], seen[1]};
   }
   Seen seen;

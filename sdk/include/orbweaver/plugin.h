@@ -21,9 +21,10 @@
 #define ORBWEAVER_FACT_TORCH_MINOR 0
 #endif
 
-#define ORBWEAVER_STRING_(x) #x
-#define ORBWEAVER_STRING(x) ORBWEAVER_STRING_(x)
+#define ORBWEAVER_QUOTED(x) #x
+#define ORBWEAVER_STRING(x) ORBWEAVER_QUOTED(x)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the registrar is a name in a declaration.
 // `retain` as well as `used`: without it --gc-sections drops the manifest.
 #define ORBWEAVER_PLUGIN(plugin_name, plugin_version, registrar)                                   \
   extern "C" {                                                                                     \
@@ -46,3 +47,4 @@
   ORBWEAVER_API void orbweaver_register_plugin(::orbweaver::Registrar& registrar);                 \
   }                                                                                                \
   void orbweaver_register_plugin(::orbweaver::Registrar& registrar)
+// NOLINTEND(bugprone-macro-parentheses)

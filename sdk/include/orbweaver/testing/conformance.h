@@ -203,7 +203,7 @@ void concurrently(int threads, int rounds, Work&& work) {
 using Behaviour = std::function<std::string(const Subject&)>;
 
 /// The properties of parameters, the same for every kind.
-inline std::vector<Property> parameter_properties(Behaviour behaviour) {
+inline std::vector<Property> parameter_properties(const Behaviour& behaviour) {
   const auto defaults = [behaviour](const Subject& subject) {
     const Schema& schema = subject.component.parameters;
     Subject explicitly = subject;

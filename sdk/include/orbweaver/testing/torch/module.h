@@ -114,7 +114,7 @@ template <class I>
 std::shared_ptr<I> make_model(const Subject& subject, const Inputs& inputs, const Making& making,
                               const std::vector<std::string>& texts = {}) {
   at::manual_seed(making.seed);
-  const auto component = make<I>(subject, &inputs);
+  auto component = make<I>(subject, &inputs);
   ModelComponent& model = *component;
   if (making.state)
     call("load_extra_state", [&] { model.load_extra_state(*making.state); });
@@ -408,7 +408,7 @@ inline std::vector<Property> module_properties(const Trials& trials, bool some_i
 
 /// The properties of a kind and those of all modules: shapes and what every other rule builds on come first.
 inline std::vector<Property> with_module_properties(std::vector<Property> own, const Trials& trials, bool some_input) {
-  const auto is_named = [](std::string name) {
+  const auto is_named = [](const std::string& name) {
     return [name](const Property& property) { return property.name == name; };
   };
   std::vector<Property> all = module_properties(trials, some_input);
