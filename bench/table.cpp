@@ -68,9 +68,7 @@ std::string text_of(const Value& row, std::string_view key) {
 }
 
 /// Three significant digits, whole numbers above a thousand.
-std::string number(double value) {
-  return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
-}
+std::string number(double value) { return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value); }
 
 /// What is known of a row: the figure, or why there is none.
 struct Measured {

@@ -25,9 +25,9 @@ struct SplitScores {
   double i2t_shortlist_recall = 0, t2i_shortlist_recall = 0;
 };
 
-/// Cosine of all pairs; with interactions, embedding_weight x cosine + sum of weight x interaction: of all pairs when the
-/// shortlist is 0, else on each direction's own shortlist (all items tied with its last are on it), other pairs below
-/// it in embedding order. Queries are scored in blocks; a query's scores depend on the others in rounding alone.
+/// Cosine of all pairs; with interactions, embedding_weight x cosine + sum of weight x interaction: of all pairs when
+/// the shortlist is 0, else on each direction's own shortlist (all items tied with its last are on it), other pairs
+/// below it in embedding order. Queries are scored in blocks; a query's scores depend on the others in rounding alone.
 SplitScores score_split(RetrievalModel& model, const SplitInputs& inputs, const EncodedSplit& encoded, int64_t chunk,
                         const RunReport& report);
 

@@ -94,7 +94,7 @@ Representation select_rows(const Representation& all, std::span<const int64_t> r
     return part.index_select(0, index.to(part.device())).to(device);
   };
   Representation out;
-  for (at::Tensor Representation::* part : all_parts) out.*part = select(all.*part);
+  for (at::Tensor Representation::*part : all_parts) out.*part = select(all.*part);
   return out;
 }
 

@@ -28,8 +28,8 @@ struct TrainResult {
 ///
 /// Repeatable: weights come from (seed, component), the order of samples from (seed, epoch), dropout from (seed, step),
 /// so a run that was killed and resumed ends with the same bytes as one that was not.
-/// Where the environment says that several processes belong together they train one model (distributed.h); only rank 0's
-/// result has a record.
+/// Where the environment says that several processes belong together they train one model (distributed.h); only rank
+/// 0's result has a record.
 /// @throws InputError on a wrong config or dataset, on a folder that holds another run; Error where the loss is not
 /// finite (the batch's items are written to <folder>/bad_batch.json).
 TrainResult train(const TrainOptions& options, const RunReport& report);

@@ -54,7 +54,7 @@ struct CandidateInput {
   Rankings candidates;              ///< source order and source scores per query
   std::vector<double> column_sums;  ///< G: sum over all queries of a candidate's scores
   Rankings reverse;  ///< per gallery item its best queries, best first; may be empty where it is no query's candidate
-  int64_t query_count = 0;          ///< queries behind column_sums
+  int64_t query_count = 0;  ///< queries behind column_sums
 };
 
 /// Reorders each query's best candidates. Concurrent calls are allowed.
