@@ -7,8 +7,25 @@
 #include "framework/cli/command.h"
 #include "framework/cli/print.h"
 #include "framework/train/evaluate.h"
+#include "orbweaver/error.h"
 
 namespace orbweaver {
+namespace {
+
+void print_result(const EvalResult& result) {
+  print_out("{}\n", format_table(result.rows));
+  if (const auto& abilities = result.rows.front().abilities; !abilities.empty())
+    print_out("{}\n", format_abilities(abilities));
+  print_out("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
+            result.record.at("images").as_int(), result.record.at("captions").as_int(),
+            result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),
+            1000 * result.record.at("seconds_per_pair").as_double());
+  if (const Value* shortlist = result.record.find("shortlist"))
+    print_out("interaction shortlist of {}: recall i2t {:.2f}, t2i {:.2f}\n", shortlist->at("length").as_int(),
+              shortlist->at("i2t_recall").as_double(), shortlist->at("t2i_recall").as_double());
+}
+
+}  // namespace
 
 void add_eval_command(CLI::App& app, CommandContext&) {
   CLI::App* command = app.add_subcommand("eval", "Evaluate a run, or a config as it stands");
@@ -47,17 +64,11 @@ void add_eval_command(CLI::App& app, CommandContext&) {
     options->rerank = !*no_rerank;
     const RunReport report = make_report();
     const EvalResult result = evaluate_run(*options, report);
-    if (*json) return print_json(result.record);
-    print_out("{}\n", format_table(result.rows));
-    if (const auto& abilities = result.rows.front().abilities; !abilities.empty())
-      print_out("{}\n", format_abilities(abilities));
-    print_out("{} images, {} captions ({} distinct texts); evaluation {:.2f} s, {:.3g} ms a pair\n",
-              result.record.at("images").as_int(), result.record.at("captions").as_int(),
-              result.record.at("distinct_texts").as_int(), result.record.at("evaluation_seconds").as_double(),
-              1000 * result.record.at("seconds_per_pair").as_double());
-    if (const Value* shortlist = result.record.find("shortlist"))
-      print_out("interaction shortlist of {}: recall i2t {:.2f}, t2i {:.2f}\n", shortlist->at("length").as_int(),
-                shortlist->at("i2t_recall").as_double(), shortlist->at("t2i_recall").as_double());
+    if (*json)
+      print_json(result.record);
+    else
+      print_result(result);
+    if (!result.unkept.empty()) throw Error(result.unkept);
   });
 }
 

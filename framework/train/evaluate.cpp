@@ -17,6 +17,7 @@
 #include "framework/io/json.h"
 #include "framework/io/lenient.h"
 #include "framework/io/npy.h"
+#include "framework/io/writable.h"
 #include "framework/model/encode.h"
 #include "framework/train/checkpoint.h"
 #include "framework/train/run_folder.h"
@@ -153,6 +154,19 @@ void check_scores_path(const fs::path& scores, const std::string& split, const f
       of_run ? fmt::format("this one writes {} there, or save these elsewhere", own) : "save these elsewhere"));
 }
 
+/// Keeps a run's own evaluation in its folder.
+/// @param record  gets the name of the file with the ranks
+void keep(const RunFolder& folder, const SavedRanks& ranks, Value& record) {
+  const std::string name = ranks_file_name(ranks.split);
+  // The ranks first: a record never names a file that is not there.
+  write_ranks(folder.path() / name, ranks);
+  record["ranks"] = Value(name);
+  if (!fs::exists(folder.record())) return;
+  Value kept = read_json(folder.record());
+  kept["evaluations"][ranks.split] = record;
+  write_atomically(folder.record(), to_json(kept) + "\n");
+}
+
 }  // namespace
 
 RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const EvalParams& params,
@@ -167,6 +181,8 @@ RetrievalMetrics plain_metrics(RetrievalModel& model, SplitInputs& inputs, const
 }
 
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
+  for (const fs::path* path : {&options.scores, &options.trec, &options.outcomes})
+    if (!path->empty()) require_writable(*path);
   const LoadedConfig loaded = load_config(options.config_or_run, options.overrides);
   const Config& config = loaded.config;
   const bool is_run = fs::is_directory(options.config_or_run);
@@ -299,13 +315,12 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
                             folder.path().string(), not_own));
     return out;
   }
-  // The ranks first: a record never names a file that is not there.
-  write_ranks(folder.path() / ranks_file_name(split.name), ranks);
-  record["ranks"] = Value(ranks_file_name(split.name));
-  if (fs::exists(folder.record())) {
-    Value kept = read_json(folder.record());
-    kept["evaluations"][split.name] = record;
-    write_atomically(folder.record(), to_json(kept) + "\n");
+  try {
+    keep(folder, ranks, record);
+  } catch (const InputError&) {
+    throw;
+  } catch (const Error& error) {
+    out.unkept = fmt::format("{}; the result is printed, and not kept in the run's folder", error.what());
   }
   return out;
 }

@@ -28,6 +28,7 @@ struct EvalOptions {
 struct EvalResult {
   std::vector<EvaluationRow> rows;
   Value record;
+  std::string unkept;  ///< why a run's own evaluation could not be kept in its folder; empty: it is, or was not to be
 };
 
 /// Encodes the split, scores it, and makes every row of the result. A run's own evaluation is also kept in its folder:
@@ -36,7 +37,8 @@ struct EvalResult {
 /// its config and all rerankers, on a split with the names and captions that record.json has of it. The only overrides
 /// that leave it its own are those of dataset.root, dataset.images, dataset.annotations, cache, output, train.threads
 /// and train.workers, and plugin_paths where the plugins found are the builds of record.json. Any other evaluation
-/// leaves what is kept alone and says so.
+/// leaves what is kept alone and says so. That a folder cannot be written to loses no result: `unkept` says why. The
+/// files that the options name are looked at before anything is computed.
 /// @throws InputError where `scores` is called scores.* in a run folder (there they are of own evaluations), unless it
 ///         is scores.<split>.npy of the run and split whose own evaluation this is.
 EvalResult evaluate_run(const EvalOptions& options, const RunReport& report);

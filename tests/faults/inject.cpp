@@ -6,8 +6,8 @@
 //   ORBWEAVER_FAULT_AT       which operation fails, from 1; 0 or unset: none
 //   ORBWEAVER_FAULT_UNTIL    the last one that fails; unset: only the one
 //   ORBWEAVER_FAULT          ENOSPC: what needs room fails, a write after half of its bytes. EROFS: what changes
-//                            anything. KILL: the process that began ends there, as by kill -9, a write after half
-//                            of its bytes
+//                            anything. NOLOCKS: flock alone, which counts as none. KILL: the process that began ends
+//                            there, as by kill -9, a write after half of its bytes
 //   ORBWEAVER_FAULT_LOG      a line for each operation
 //   ORBWEAVER_FAULT_CLOCK    seconds by which the time of day is wrong
 //   ORBWEAVER_FAULT_CLOCK_AT from this reading of it on; the readings are counted by process
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@
 
 namespace {
 
-enum class Kind { none, full, read_only, kill };
+enum class Kind { none, full, read_only, no_locks, kill };
 
 struct State {
   Kind kind = Kind::none;
@@ -52,6 +53,7 @@ __attribute__((constructor)) void begin() {
   const char* const fault = getenv("ORBWEAVER_FAULT");
   if (fault && !strcmp(fault, "ENOSPC")) state.kind = Kind::full;
   if (fault && !strcmp(fault, "EROFS")) state.kind = Kind::read_only;
+  if (fault && !strcmp(fault, "NOLOCKS")) state.kind = Kind::no_locks;
   if (fault && !strcmp(fault, "KILL")) state.kind = Kind::kill;
   state.at = number("ORBWEAVER_FAULT_AT", 0);
   state.until = number("ORBWEAVER_FAULT_UNTIL", state.at);
@@ -115,7 +117,7 @@ bool due(const char* what, const char* path) {
 /// @param needs_room  whether a full disk makes it fail
 /// @return whether it fails, errno set
 bool fails(const char* what, const char* path, bool needs_room) {
-  if (!counts(path)) return false;
+  if (!counts(path) || state.kind == Kind::no_locks) return false;
   if (state.kind == Kind::full && !needs_room) return false;
   if (!due(what, path)) return false;
   if (state.kind == Kind::kill) end();
@@ -173,7 +175,7 @@ SHOWN int __open64_2(const char* path, int flags) { return do_open(path, flags, 
 SHOWN ssize_t write(int descriptor, const void* bytes, size_t count) {
   char buffer[4096];
   const char* const path = state.shared ? path_of(descriptor, buffer) : nullptr;
-  if (counts(path) && due("write", path)) {
+  if (state.kind != Kind::no_locks && counts(path) && due("write", path)) {
     if (state.kind != Kind::read_only) syscall(SYS_write, descriptor, bytes, count / 2);
     if (state.kind == Kind::kill) end();
     errno = state.kind == Kind::full ? ENOSPC : EROFS;
@@ -211,6 +213,21 @@ SHOWN int ftruncate(int descriptor, off_t length) noexcept {
   char buffer[4096];
   if (state.shared && fails("ftruncate", path_of(descriptor, buffer), false)) return -1;
   return static_cast<int>(syscall(SYS_ftruncate, descriptor, length));
+}
+SHOWN int access(const char* path, int mode) noexcept {
+  if (state.kind == Kind::read_only && (mode & W_OK) && counts(path)) {
+    errno = EROFS;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_faccessat, AT_FDCWD, path, mode));
+}
+SHOWN int flock(int descriptor, int operation) noexcept {
+  char buffer[4096];
+  if (state.kind == Kind::no_locks && counts(path_of(descriptor, buffer))) {
+    errno = ENOLCK;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_flock, descriptor, operation));
 }
 SHOWN int rename(const char* from, const char* to) noexcept {
   if (fails("rename", to, true)) return -1;

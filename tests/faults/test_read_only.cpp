@@ -43,12 +43,41 @@ TEST_F(ReadOnly, OutputFolderIsRefusedByTheFirstFileThatEachCommandWrites) {
   expect_refused(sweep(disk / "sweep"), disk, disk / "sweep");
   expect_refused({"report", run.string()}, disk, run / "report.html");
   expect_refused({"eval", run.string(), "--scores", (disk / "scores.npy").string()}, disk, disk / "scores.npy");
+  expect_refused({"eval", run.string(), "--scores", (folder_ / "scores.npy").string(), "--outcomes",
+                  (disk / "outcomes.csv").string()},
+                 disk, disk / "outcomes.csv");
+  EXPECT_FALSE(fs::exists(folder_ / "scores.npy")) << "nothing was computed";
+  expect_refused(train(run, {"--overwrite"}), disk, run / "config.json");
   expect_refused({"eval", run.string()}, disk, run);
   expect_refused({"config", "schema", "--out", (disk / "schema.json").string()}, disk, disk / "schema.json");
   expect_refused({"detect", "--use", "regions", "--images", (shared_ / "data" / "images").string(), "--out",
                   (disk / "detections").string()},
                  disk, disk / "detections");
   expect_refused({"data", "synth", (disk / "data").string(), "--images", "3"}, disk, disk / "data");
+}
+
+TEST_F(ReadOnly, RunIsEvaluatedAndItsResultPrinted) {
+  FAULTS_NEED_INJECTION();
+  const fs::path run = folder_ / "run";
+  fs::copy(whole_run(), run, fs::copy_options::recursive);
+  const auto rows = [](const Command& command) { return to_json(parse_json(command.out(), "eval").at("rows")); };
+  const std::vector<std::string> words{"eval", run.string(), "--json"};
+  std::string printed;
+  {
+    const Injection injected = injection(run);
+    Command command(words, folder_);
+    EXPECT_EQ(command.wait(), 1) << command.err();
+    printed = rows(command);
+    EXPECT_EQ(lines_of(command.err()).back(), "orbweaver: " + (run / "ranks.test.safetensors").string() +
+                                                  ": cannot be written: " + read_only +
+                                                  "; the result is printed, and not kept in the run's folder");
+    Command table({"eval", run.string()}, folder_);
+    EXPECT_EQ(table.wait(), 1) << table.err();
+    EXPECT_NE(table.out().find("images, "), std::string::npos) << table.out();
+  }
+  Command command(words, folder_);
+  EXPECT_EQ(command.wait(), 0) << command.err();
+  EXPECT_EQ(printed, rows(command));
 }
 
 TEST_F(ReadOnly, CacheIsUsedAsItIsAndWhatItLacksIsMadeAndTold) {
