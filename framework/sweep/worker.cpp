@@ -69,6 +69,7 @@ class Worker {
     fs::create_directories(folder_.path());
     FileLock lock(folder_.lock());
     wait_for(lock, report_);
+    lock.sign();
     remove_leftovers(folder_.path());
     if (const auto before = folder_.read_outcome(); before && before->training == outcome_.training) {
       // An evaluation made again keeps what the training took; a training that
@@ -244,6 +245,7 @@ class Worker {
     // process wrote beside it goes.
     options.resume = fs::exists(run_.last());
     options.overwrite = !options.resume;
+    options.locked = true;
     if (train(options, report_).finished) return true;
     outcome_.status = "stopped";
     outcome_.seconds += seconds();
@@ -277,7 +279,9 @@ class Worker {
     options.config_or_run = folder_.path();
     options.split = split_;
     options.scores = folder_.scores(split_);
-    return evaluate_run(options, report_).rows;
+    EvalResult result = evaluate_run(options, report_);
+    if (!result.unkept.empty()) throw Error(result.unkept);
+    return std::move(result.rows);
   }
 
   /// The rows of the job's rerankers from the scores that an evaluation saved,

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <ctime>
 #include <span>
 
 #include "framework/io/files.h"
@@ -33,8 +32,8 @@ void append(const std::filesystem::path& file, const std::string& text) {
 
 bool RunFolder::started() const { return std::filesystem::exists(config()); }
 
-void RunFolder::append_log(const std::string& line) const {
-  append(log(), fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(std::time(nullptr)), line));
+void RunFolder::append_log(const std::string& line, std::time_t at) const {
+  append(log(), fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(at), line));
 }
 
 void RunFolder::append_metrics(const Value& line) const { append(metrics(), to_json(line, -1) + "\n"); }
@@ -53,25 +52,59 @@ void RunFolder::keep_metrics_until(int64_t epoch) const {
   write_atomically(metrics(), kept);
 }
 
-UnsavedRun::UnsavedRun(const RunFolder& folder) : folder_(folder), started_before_(folder.started()) {
-  for (const fs::path& path : {folder.config(), folder.log(), folder.tensorboard()})
-    if (!fs::exists(path)) made_.push_back(path);
-  for (fs::path path = folder.path(); !path.empty() && !fs::exists(path); path = path.parent_path())
-    made_.push_back(path);
+void RunFolder::remove_results() const {
+  std::vector<fs::path> files{last(), record(), best(), metrics(), bad_batch()};
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename().string();
+    if ((name.starts_with("ranks.") && name.ends_with(".safetensors")) ||
+        (name.starts_with("scores.") && name.ends_with(".npy")))
+      files.push_back(entry.path());
+  }
+  for (const fs::path& file : files) fs::remove(file);
 }
 
-void UnsavedRun::take_back() const {
-  if (started_before_) return;
+RunClaim::RunClaim(const RunFolder& folder, bool locked) : folder_(folder), lock_(folder.lock()) {
+  for (fs::path path = folder.path(); !path.empty() && !fs::exists(path); path = path.parent_path())
+    made_folders_.push_back(path);
+  if (!locked) take_lock();
+  // Under the lock: until then they may have been another's.
+  started_before_ = folder.started();
+  for (const fs::path& path : {folder.config(), folder.log(), folder.tensorboard()})
+    if (!fs::exists(path)) made_files_.push_back(path);
+}
+
+void RunClaim::take_lock() {
+  const bool there_before = fs::exists(lock_.file());
+  std::error_code ignored;  // the first file that is written tells why
+  fs::create_directories(folder_.path(), ignored);
+  switch (lock_.try_take()) {
+    case FileLock::State::taken: return lock_.sign();
+    case FileLock::State::held:
+      throw InputError(
+          fmt::format("{}: another training is at work in it (process {}); wait for its end, or choose another folder "
+                      "with --out",
+                      folder_.path().string(), lock_.holder()));
+    case FileLock::State::unavailable:
+      unlocked_ = fmt::format("{}: {}", lock_.file().string(), lock_.reason());
+      if (!there_before) fs::remove(lock_.file(), ignored);
+  }
+}
+
+bool RunClaim::saved() const {
   for (const fs::path& file :
        {folder_.last(), folder_.best(), folder_.metrics(), folder_.record(), folder_.bad_batch()})
-    if (fs::exists(file)) return;
+    if (fs::exists(file)) return true;
+  return false;
+}
+
+void RunClaim::take_back() {
   std::error_code ignored;  // what cannot be removed was told by the error that ended the run
-  for (const fs::path& path : made_) {
-    if (path == folder_.tensorboard())
-      fs::remove_all(path, ignored);
-    else
-      fs::remove(path, ignored);  // a folder only where it is empty
-  }
+  const bool removes = !started_before_ && !saved();
+  if (removes)
+    for (const fs::path& path : made_files_) fs::remove_all(path, ignored);
+  lock_.remove();
+  if (removes)
+    for (const fs::path& folder : made_folders_) fs::remove(folder, ignored);  // only where it is empty
 }
 
 Scalars epoch_scalars(const Value& line) {

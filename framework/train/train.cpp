@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <future>
+#include <mutex>
 #include <optional>
 
 #include "framework/data/random.h"
@@ -15,6 +17,7 @@
 #include "framework/io/json.h"
 #include "framework/io/lenient.h"
 #include "framework/io/tensorboard.h"
+#include "framework/io/writable.h"
 #include "framework/model/retrieval_model.h"
 #include "framework/model/split_inputs.h"
 #include "framework/train/checkpoint.h"
@@ -115,16 +118,18 @@ void differences(const Value& a, const Value& b, const std::string& pointer, std
 
 class Trainer {
  public:
-  Trainer(LoadedConfig loaded, RunFolder folder, bool resume, const RunReport& report, RankGroup& ranks)
+  /// @param replaces  whether the folder holds a run whose place this one takes when it begins
+  Trainer(LoadedConfig loaded, RunFolder folder, bool resume, bool replaces, const RunReport& report, RankGroup& ranks)
       : plugins_(std::move(loaded.plugins)),
         config_(std::move(loaded.config)),
         folder_(std::move(folder)),
         outer_(report),
-        ranks_(ranks) {
+        ranks_(ranks),
+        replaces_(replaces) {
     report_ = report;
     report_.line = [this](const std::string& text) {
       if (!ranks_.leads()) return;
-      folder_.append_log(text);
+      log(text);
       outer_.line(text);
     };
     if (!ranks_.alone())
@@ -149,8 +154,7 @@ class Trainer {
     });
     if (!ranks_.leads()) prepare(checkpoint ? &*checkpoint : nullptr);
     if (!ranks_.alone()) check_same_start();
-    // Without a checkpoint too: a kill may have come between an epoch's line and the checkpoint of its end.
-    if (resume_ && ranks_.leads()) folder_.keep_metrics_until(progress_.epoch);
+    if (ranks_.leads()) begin(resuming);
     checkpoint.reset();
     open_events();
 
@@ -322,6 +326,32 @@ class Trainer {
     report_.line(fmt::format(
         "{} trainable parameters, {} steps an epoch, {} threads{}", trainable, steps_per_epoch_, config_.train.threads,
         checkpoint ? fmt::format("; resuming at epoch {} step {}", progress_.epoch + 1, progress_.batch) : ""));
+  }
+
+  /// Everything is checked and made. Until here the folder holds what it held: a training that is refused costs no run.
+  void begin(bool resuming) {
+    if (resuming) return folder_.keep_metrics_until(progress_.epoch);
+    if (!resume_ && !replaces_) return;
+    // Also where nothing is replaced: a kill may have come between an epoch's line and the checkpoint of its end, or
+    // while a run was being replaced.
+    folder_.remove_results();
+    if (!replaces_) return;
+    fs::remove_all(folder_.tensorboard());
+    fs::remove(folder_.log());
+    // Last: under the old config there are only files of the old run, under the new one none.
+    write_atomically(folder_.config(), to_json(config_.resolved) + "\n");
+    const std::lock_guard guard(log_mutex_);
+    replaces_ = false;
+    for (const auto& [time, line] : held_lines_) folder_.append_log(line, time);
+  }
+
+  /// The log is the old run's until that is gone.
+  void log(const std::string& text) {
+    const std::lock_guard guard(log_mutex_);
+    if (replaces_)
+      held_lines_.emplace_back(std::time(nullptr), text);
+    else
+      folder_.append_log(text);
   }
 
   void open_events() {
@@ -657,6 +687,9 @@ class Trainer {
   RankGroup& ranks_;
   RunReport report_;
   bool resume_ = false;
+  bool replaces_;                                                // a run that is still there
+  std::vector<std::pair<std::time_t, std::string>> held_lines_;  // of log.txt, until that run is gone
+  std::mutex log_mutex_;
   Dataset dataset_;
   std::string data_hash_;
   Value content_;                    // by split, of rank 0
@@ -686,24 +719,23 @@ void check_same_config(const RunFolder& folder, const Value& now) {
                                folder.path().string(), fmt::join(differing, "; ")));
 }
 
-/// Refuses a folder that holds another run, clears it where told so, and writes the config.
-void open_folder(const RunFolder& folder, const TrainOptions& options, const Config& config) {
+/// Refuses a folder that holds another run, and writes the config where none is to be replaced.
+/// @return whether one is
+bool open_folder(const RunFolder& folder, const TrainOptions& options, const Config& config) {
   if (folder.started()) {
     if (options.overwrite) {
-      for (const fs::path& file :
-           {folder.last(), folder.best(), folder.metrics(), folder.record(), folder.log(), folder.bad_batch()})
-        fs::remove(file);
-      fs::remove_all(folder.tensorboard());
-    } else if (options.resume) {
-      check_same_config(folder, config.resolved);
-    } else {
+      require_writable(folder.config());
+      return true;
+    }
+    if (!options.resume)
       throw InputError(
           fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
                       "new one elsewhere",
                       folder.path().string()));
-    }
+    check_same_config(folder, config.resolved);
   }
   write_atomically(folder.config(), to_json(config.resolved) + "\n");
+  return false;
 }
 
 TrainResult train_as(RankGroup& ranks, const TrainOptions& options, const RunReport& report) {
@@ -714,15 +746,19 @@ TrainResult train_as(RankGroup& ranks, const TrainOptions& options, const RunRep
     path = loaded.config.output / fmt::format("{}-{}-s{}", as_file_name(loaded.config.name),
                                               as_file_name(loaded.config.dataset.name), loaded.config.seed);
   const RunFolder folder(fs::absolute(path).lexically_normal());
-  const UnsavedRun unsaved(folder);
+  std::optional<RunClaim> claim;  // of rank 0
   try {
+    bool replaces = false;
     ranks.first_does([&] {
-      open_folder(folder, options, loaded.config);
+      claim.emplace(folder, options.locked);
+      replaces = open_folder(folder, options, loaded.config);
+      if (!claim->unlocked().empty())
+        report.line(fmt::format("{}; a second training in this folder would not be noticed", claim->unlocked()));
       return std::string();
     });
-    return Trainer(std::move(loaded), folder, options.resume, report, ranks).run();
+    return Trainer(std::move(loaded), folder, options.resume, replaces, report, ranks).run();
   } catch (...) {
-    if (ranks.leads()) unsaved.take_back();
+    if (claim) claim->take_back();
     throw;
   }
 }

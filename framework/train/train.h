@@ -15,7 +15,8 @@ struct TrainOptions {
   std::vector<std::string> overrides;
   std::filesystem::path folder;  ///< run folder; default: <output>/<name>-<dataset>-s<seed>
   bool resume = false;           ///< continue what the folder holds, bit for bit; start where it holds nothing
-  bool overwrite = false;        ///< start again in a folder that holds a run
+  bool overwrite = false;        ///< start again in a folder that holds a run, which goes once the new one begins
+  bool locked = false;           ///< the caller holds the lock of the run folder (RunFolder::lock)
 };
 
 struct TrainResult {
@@ -30,7 +31,8 @@ struct TrainResult {
 /// so a run that was killed and resumed ends with the same bytes as one that was not.
 /// Where the environment says that several processes belong together they train one model (distributed.h); only rank
 /// 0's result has a record.
-/// @throws InputError on a wrong config or dataset, on a folder that holds another run; Error where the loss is not
+/// @throws InputError on a wrong config or dataset, on a folder that holds another run or in which another training is
+/// at work; Error where the loss is not
 /// finite (the batch's items are written to <folder>/bad_batch.json).
 TrainResult train(const TrainOptions& options, const RunReport& report);
 

@@ -91,6 +91,64 @@ TEST_F(Kill, AtAnyMomentOfATrainingLosesOnlyTheWorkSinceTheLastCheckpoint) {
   std::cout << "  " << ended << " trainings ended, each as the one that was not killed" << std::endl;
 }
 
+TEST_F(Kill, WhileARunIsReplacedLeavesFilesOfOneRunAlone) {
+  FAULTS_NEED_INJECTION();
+  const fs::path old = folder_ / "old", run = folder_ / "run";
+  fs::copy(whole_run(), old, fs::copy_options::recursive);
+  Command evaluation({"eval", old.string(), "--scores", (old / "scores.test.npy").string()}, folder_);
+  ASSERT_EQ(evaluation.wait(), 0) << evaluation.err();
+  std::map<std::string, std::string> before = contents(old);
+  const std::vector<std::string> words = train(run, {"--overwrite", "--set", "seed=2"});
+  const auto prepare = [&] {
+    fs::remove_all(run);
+    fs::copy(old, run, fs::copy_options::recursive);
+  };
+  // From the first change to the first state.
+  prepare();
+  int64_t end = 0;
+  {
+    const Injection injection(folder_, {run}, {});
+    Command command(words, folder_);
+    ASSERT_EQ(command.wait(), 0) << command.err();
+    const std::vector<std::string> operations = injection.operations();
+    while (end < std::ssize(operations) &&
+           operations[static_cast<size_t>(end)].find(".last.safetensors") == std::string::npos)
+      ++end;
+    ASSERT_LT(end, std::ssize(operations));
+  }
+  const fs::path whole = folder_ / "whole";
+  fs::rename(run, whole);
+  int64_t of_old = 0, of_new = 0;
+  // Every moment in the long form; the last one always.
+  Moments moments("replacing a run");
+  const int64_t stride = std::max<int64_t>(1, end / Moments::wanted());
+  for (int64_t at = 1 + (end - 1) % stride; at <= end; at += stride) {
+    prepare();
+    const Injection injection(folder_, {run}, {{"", "KILL"}, {"_AT", std::to_string(at)}});
+    Command command(words, folder_);
+    ASSERT_EQ(command.wait(), -SIGKILL) << command.err();
+    SCOPED_TRACE(injection.operations().back());
+    moments.note("operation " + std::to_string(at) + ": " + injection.operations().back());
+    expect_whole(run);
+    std::map<std::string, std::string> after = contents(run);
+    after.erase("lock");
+    if (read_json(run / "config.json").at("seed").as_int() != 2) {
+      ++of_old;
+      for (const auto& [name, hash] : after) EXPECT_EQ(hash, before[name]) << name;
+      continue;
+    }
+    ++of_new;
+    for (const char* name : {"last.safetensors", "best.safetensors", "record.json", "ranks.test.safetensors",
+                             "scores.test.npy", "metrics.jsonl"})
+      EXPECT_EQ(after.count(name), 0u) << name;
+  }
+  EXPECT_GT(of_old, 0);
+  EXPECT_GT(of_new, 0);
+  Command command(train(run, {"--resume", "--set", "seed=2"}), folder_);
+  ASSERT_EQ(command.wait(), 0) << command.err();
+  expect_same_training(run, whole);
+}
+
 TEST_F(Kill, AtAnyMomentOfASweepLosesNothingThatWasFinishedOrSaved) {
   whole_sweep();
   const fs::path out = folder_ / "out";

@@ -1,4 +1,7 @@
-// A training that ends before it saved anything leaves its folder as it was found.
+// A training that ends before it saved anything leaves its folder as it was found, and one that is to replace a run
+// leaves that until it begins.
+#include <sys/file.h>
+
 #include "faults.h"
 
 namespace orbweaver::testing {
@@ -51,6 +54,77 @@ TEST_F(RefusedTraining, LeavesARunThatSavedAState) {
   EXPECT_EQ(status_of(words), 2);
   EXPECT_NE(err_.find("was trained on other data than"), std::string::npos) << err_;
   EXPECT_EQ(contents(run), before);
+}
+
+TEST_F(RefusedTraining, ThatWasToReplaceARunLeavesIt) {
+  const fs::path broken = folder_ / "broken", run = folder_ / "run";
+  fs::copy(shared_ / "data", broken, fs::copy_options::recursive);
+  fs::remove(files_below(broken / "images").front());
+  fs::copy(whole_run(), run, fs::copy_options::recursive);
+  ASSERT_EQ(status_of({"eval", run.string(), "--scores", (run / "scores.test.npy").string()}), 0) << err_;
+  const std::map<std::string, std::string> before = contents(run);
+  EXPECT_EQ(before.count("scores.test.npy") + before.count("ranks.test.safetensors"), 2u);
+  const std::string missing = (folder_ / "missing").string();
+  for (const std::string& wrong : {"dataset.root=" + broken.string(), "dataset.root=" + missing,
+                                   "model.image.encoder.weights=" + missing, std::string("train.batch_size=5000")}) {
+    EXPECT_EQ(status_of(train(run, {"--overwrite", "--set", wrong})), 2) << err_;
+    EXPECT_EQ(contents(run), before) << wrong;
+  }
+  // The one that is not refused leaves nothing of it.
+  ASSERT_EQ(status_of(train(run, {"--overwrite", "--set", "seed=2"})), 0) << err_;
+  EXPECT_EQ(read_json(run / "config.json").at("seed").as_int(), 2);
+  EXPECT_EQ(read_json(run / "record.json").at("seed").as_int(), 2);
+  EXPECT_FALSE(fs::exists(run / "scores.test.npy"));
+  EXPECT_FALSE(fs::exists(run / "ranks.test.safetensors"));
+  EXPECT_EQ(read_lines(run / "metrics.jsonl").size(), 3u);
+  // The lines of its preparation are in its log.
+  EXPECT_NE(read_file(run / "log.txt").find("trainable parameters"), std::string::npos);
+}
+
+TEST_F(RefusedTraining, WhereAnotherIsAtWorkInTheFolder) {
+  const fs::path run = folder_ / "run", first = folder_ / "first", lock = run / "lock";
+  fs::create_directories(first);
+  Command running(train(run, {"--set", "train.epochs=100000"}), first);
+  ASSERT_TRUE(running.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << running.err();
+  for (const char* how : {"--resume", "--overwrite"}) {
+    EXPECT_EQ(status_of(train(run, {how, "--set", "train.epochs=100000"})), 2);
+    EXPECT_EQ(err_, "orbweaver: " + run.string() + ": another training is at work in it (process " +
+                        std::to_string(running.pid()) + "); wait for its end, or choose another folder with --out\n");
+  }
+  EXPECT_TRUE(running.running());
+  EXPECT_TRUE(fs::exists(run / "last.safetensors"));
+  // A killed process holds nothing.
+  running.send(SIGKILL);
+  EXPECT_EQ(running.wait(), -SIGKILL);
+  EXPECT_TRUE(fs::exists(lock));
+  EXPECT_EQ(status_of(train(run, {"--overwrite", "--set", "train.epochs=1"})), 0) << err_;
+  EXPECT_FALSE(fs::exists(lock));
+}
+
+TEST_F(RefusedTraining, TakesNothingFromTheOneThatHoldsTheFolder) {
+  // Its first moment: the folder is locked, and empty.
+  const fs::path run = folder_ / "run";
+  write_text(run / "lock", "4711\n");
+  const int holder = open((run / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(flock(holder, LOCK_EX), 0);
+  EXPECT_EQ(status_of(train(run)), 2);
+  EXPECT_NE(err_.find("(process 4711)"), std::string::npos) << err_;
+  EXPECT_EQ(files_below(run), std::vector<fs::path>{run / "lock"});
+  close(holder);
+  EXPECT_EQ(status_of(train(run, {"--set", "train.batch_size=5000"})), 2);
+  EXPECT_FALSE(fs::exists(run / "config.json"));
+}
+
+TEST_F(RefusedTraining, IsNoneWhereTheFileSystemHasNoLocks) {
+  FAULTS_NEED_INJECTION();
+  const fs::path run = folder_ / "run";
+  const Injection injection(folder_, {run}, {{"", "NOLOCKS"}});
+  EXPECT_EQ(status_of(train(run, {"--set", "train.batch_size=5000"})), 2);
+  EXPECT_FALSE(fs::exists(run));
+  ASSERT_EQ(status_of(train(run)), 0) << err_;
+  EXPECT_NE(err_.find("a second training in this folder would not be noticed"), std::string::npos) << err_;
+  EXPECT_FALSE(fs::exists(run / "lock"));
+  expect_same_training(run, whole_run());
 }
 
 TEST_F(RefusedTraining, ThatFailedOnABatchKeepsItAndItsLog) {
