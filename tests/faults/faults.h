@@ -109,7 +109,7 @@ inline int64_t from_environment(const char* name, int64_t otherwise) {
 class Moments {
  public:
   /// @param share  of the 8 only the so manieth part, for what takes long
-  explicit Moments(std::string what, int64_t share = 1)
+  explicit Moments(const std::string& what, int64_t share = 1)
       : random_(static_cast<uint64_t>(seed())), most_(wanted() == 8 ? 8 / share : wanted()) {
     std::cout << what << ", seed " << seed() << ":" << std::endl;
   }

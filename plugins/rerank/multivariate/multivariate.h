@@ -80,7 +80,7 @@ struct Params {
 class MultivariateReranker final : public orbweaver::Reranker {
  public:
   using Params = multivariate::Params;
-  explicit MultivariateReranker(Params params) : params_(params) {
+  explicit MultivariateReranker(const Params& params) : params_(params) {
     if (params_.variant == Variant::released) params_.k = std::max<int64_t>(params_.k, 10);
   }
 
