@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,12 +18,21 @@ namespace orbweaver {
 namespace {
 
 std::atomic<bool> stop_asked{false};
+std::atomic<std::time_t> asked_at{0};  // seconds of a clock that cannot be set
 
+std::time_t seconds_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec;
+}
+
+/// The first signal asks to stop, a later one ends the process. timeout(1) sends its signal twice at once, to the
+/// process and to its group: that is one.
 extern "C" void ask_to_stop(int signal) {
-  if (stop_asked.exchange(true)) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
+  if (!stop_asked) asked_at = seconds_now();
+  if (!stop_asked.exchange(true) || seconds_now() - asked_at <= 1) return;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
 }
 
 // Standard error as it was at first: while images are decoded it leads nowhere.

@@ -92,6 +92,8 @@ TEST_P(Interrupt, OfATrainingSavesAndTheLineItPrintsGoesOn) {
     fs::remove_all(run);
     Command command(train(run), folder_);
     ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+    // Twice, as timeout(1) does: to the process and to its group.
+    command.send(GetParam());
     command.send(GetParam());
     const int status = command.wait();
     if (status == 0) continue;  // it had ended
