@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -77,33 +78,37 @@ struct AtLeast {
 /// Values that are compared at once: few reach their bar, and one comparison of vectors usually dismisses all of these.
 inline constexpr size_t block_size = 16;
 
-/// Whether `reaches(values[at], bars[at])` for any `at` of a block. With vectors of the compiler, for it takes the
+/// Bit `at` is set where `reaches(values[at], bars[at])`, of a block. With vectors of the compiler, for it takes the
 /// plain loop apart before it sees that the loop is one operation.
 template <class T, class Reaches, class Bars>
-bool any_of_block(const T* values, Reaches reaches, Bars bars) {
+uint64_t bits_of_block(const T* values, Reaches reaches, Bars bars) {
   constexpr size_t width = 16 / sizeof(T);
   typedef T Lanes __attribute__((vector_size(16)));
   Lanes value = {}, bar = {};
-  decltype(value > bar) any = {};
+  decltype(value > bar) bit = {}, bits = {};
   for (size_t at = 0; at < block_size; at += width) {
     std::memcpy(&value, values + at, sizeof(value));
-    for (size_t lane = 0; lane < width; ++lane) bar[lane] = bars[at + lane];
-    any |= reaches(value, bar);
+    for (size_t lane = 0; lane < width; ++lane) {
+      bar[lane] = bars[at + lane];
+      bit[lane] = 1 << (at + lane);
+    }
+    bits |= reaches(value, bar) & bit;
   }
   uint64_t halves[2];
-  std::memcpy(halves, &any, sizeof(halves));
-  return (halves[0] | halves[1]) != 0;
+  std::memcpy(halves, &bits, sizeof(halves));
+  const uint64_t both = halves[0] | halves[1];
+  return width == 2 ? both : static_cast<uint32_t>(both | both >> 32);
 }
 
 /// Calls `found(at)` for each `at`, in order, where `reaches(values[at], bars[at])`.
 template <class T, class Reaches, class Bars, class Found>
 void for_each_that(std::span<const T> values, Reaches reaches, Bars bars, Found&& found) {
-  for (size_t begin = 0; begin < values.size(); begin += block_size) {
-    const size_t end = std::min(begin + block_size, values.size());
-    if (end - begin == block_size && !any_of_block(values.data() + begin, reaches, bars + begin)) continue;
-    for (size_t at = begin; at < end; ++at)
-      if (reaches(values[at], bars[at])) found(at);
-  }
+  const size_t in_blocks = values.size() / block_size * block_size;
+  for (size_t begin = 0; begin < in_blocks; begin += block_size)
+    for (uint64_t bits = bits_of_block(values.data() + begin, reaches, bars + begin); bits != 0; bits &= bits - 1)
+      found(begin + static_cast<size_t>(std::countr_zero(bits)));
+  for (size_t at = in_blocks; at < values.size(); ++at)
+    if (reaches(values[at], bars[at])) found(at);
 }
 
 /// In how many groups `group_maxima` divides values of which the k best are wanted: enough that few values but the k
@@ -237,13 +242,25 @@ class AppendBest {
   std::vector<T> scores_;
 };
 
+template <class T>
+void prefetch(const T* values, size_t count) {
+  for (size_t at = 0; at < count; at += 64 / sizeof(T)) __builtin_prefetch(values + at);
+}
+
+/// Rows of a tile: so many that its scores stay in a second-level cache of 1 MiB between both readings; where these
+/// would be few, so many that the maxima of their groups do.
+inline size_t tile_width(size_t score_bytes, size_t cols, size_t groups) {
+  const size_t by_scores = 786432 / score_bytes / cols / block_size * block_size;
+  const size_t by_maxima = 262144 / score_bytes / groups / block_size * block_size;
+  return std::clamp<size_t>(by_scores >= 64 ? by_scores : by_maxima, block_size, 1024);
+}
+
 /// The k best of each row, for rows that are apart in memory while columns are not (`row_stride` 1): a tile of rows at
 /// a time, read twice along memory and never transposed. Needs 2 * group_count(k) columns or more.
 template <class T>
 void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rankings& rankings) {
   const size_t groups = group_count(k), rows = static_cast<size_t>(view.rows());
-  // Maxima of a tile's rows by group, within the second-level cache.
-  const size_t width = std::clamp<size_t>(262144 / sizeof(T) / groups / block_size * block_size, block_size, 1024);
+  const size_t width = tile_width(sizeof(T), static_cast<size_t>(view.cols()), groups);
   std::vector<T> maxima(groups * width), bars(width), own(groups);
   std::vector<std::vector<Scored<T>>> best(width);
   AppendBest<T> append(k, rankings);
@@ -256,6 +273,7 @@ void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rank
     for (int64_t item = 0; item < view.cols(); ++item) {
       const std::span<const T> values = values_of(item);
       T* most = maxima.data() + static_cast<size_t>(item) % groups * width;
+      prefetch(values.data() + view.col_stride(), count);
       for (size_t row = 0; row < count; ++row) most[row] = values[row] > most[row] ? values[row] : most[row];
     }
     for (size_t row = 0; row < count; ++row) {
@@ -264,6 +282,7 @@ void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rank
     }
     for (int64_t item = 0; item < view.cols(); ++item) {
       const std::span<const T> values = values_of(item);
+      prefetch(values.data() + view.col_stride(), count);
       for_each_that(values, AtLeast(), bars.data(), [&](size_t row) { best[row].push_back({values[row], item}); });
     }
     for (size_t row = 0; row < count; ++row) {
@@ -283,6 +302,17 @@ void sum_lines(const T* first, int64_t length, int64_t stride, double* sums) {
   for (int64_t at = 0; at < length; ++at)
     for (int64_t line = 0; line < lines_at_once; ++line) sum[line] += static_cast<double>(first[line * stride + at]);
   std::copy(std::begin(sum), std::end(sum), sums);
+}
+
+/// sums[at] += the values at `at` of that many lines, one line after the other.
+template <class T>
+void add_lines(const T* first, int64_t stride, std::span<double> sums) {
+  for (size_t at = 0; at < sums.size(); ++at) {
+    double sum = sums[at];
+    for (int64_t line = 0; line < lines_at_once; ++line)
+      sum += static_cast<double>(first[line * stride + static_cast<int64_t>(at)]);
+    sums[at] = sum;
+  }
 }
 
 }  // namespace detail
@@ -525,9 +555,12 @@ inline std::vector<double> column_sums(const Scores& scores) {
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_reference_t<decltype(view(0, 0))>>;
         if (view.col_stride() == 1) {
-          for_each_row<T>(view, [&](int64_t, std::span<const T> values) {
-            for (size_t item = 0; item < values.size(); ++item) sums[item] += static_cast<double>(values[item]);
-          });
+          int64_t row = 0;
+          for (; row + detail::lines_at_once <= view.rows(); row += detail::lines_at_once)
+            detail::add_lines<T>(view.data() + row * view.row_stride(), view.row_stride(), sums);
+          for (; row < view.rows(); ++row)
+            for (size_t item = 0; item < sums.size(); ++item)
+              sums[item] += static_cast<double>(view(row, static_cast<int64_t>(item)));
           return;
         }
         int64_t item = 0;
