@@ -32,7 +32,7 @@ namespace sog {
 
 using object_nodes::Node;
 
-enum class Name { none, in, contains, overlapping, next_to, near, left_of, right_of, above, below };
+enum class Name : uint8_t { none, in, contains, overlapping, next_to, near, left_of, right_of, above, below };
 constexpr size_t kNames = 10;
 
 inline std::string_view text_of(Name name) {
@@ -65,10 +65,11 @@ struct Rules : Bounds {
 /// What lies between two boxes, seen from the first.
 struct Pair {
   Name how = Name::none, where = Name::none;
-  double gap = 0;       ///< between the boxes, 0 where they meet
-  double distance = 0;  ///< squared, between the centres
+  bool measured = true;  ///< false: boxes far apart, whose gap is only known to be `gap` or more
+  double gap = 0;        ///< between the boxes, 0 where they meet
+  double distance = 0;   ///< squared, between the centres
 
-  Pair inverted() const { return {inverse(how), inverse(where), gap, distance}; }
+  Pair inverted() const { return {inverse(how), inverse(where), measured, gap, distance}; }
 };
 
 /// x and y, computed with as one number: pairs of boxes are many, and processors work on two numbers at once. (GCC's
@@ -93,6 +94,7 @@ class Box {
     const auto [c, s] = half_turn(node.sine, node.cosine);
     right_ = Point{c, -s};
     down_ = Point{s, c};
+    radius_ = std::hypot(half_[0], half_[1]);
     size_ = std::sqrt(2 * std::min(half_[0], half_[1]));
     hull_ = half_[0] * magnitude(Point{c, s}) + half_[1] * magnitude(Point{-s, c});
   }
@@ -102,7 +104,7 @@ class Box {
   const Point& hull() const { return hull_; }
   double area() const { return area_; }
   /// Of the circle around it.
-  double radius() const { return std::hypot(half_[0], half_[1]); }
+  double radius() const { return radius_; }
   /// Root of the shorter side: the product of two is their geometric mean.
   double size() const { return size_; }
 
@@ -205,7 +207,7 @@ class Box {
   Point centre_, half_;
   Point right_, down_;  // the picture's directions in this box's frame
   Point hull_;
-  double area_ = 0, size_ = 0;
+  double area_ = 0, radius_ = 0, size_ = 0;
 };
 
 inline double squared_distance(const Box& a, const Box& b) {
@@ -220,6 +222,14 @@ inline double gap_between(const Box& a, const Box& b) {
   const bool apart = a.separates(of_b), apart_too = b.separates(of_a);  // of either it is as likely
   if (!apart && !apart_too) return 0;
   return std::sqrt(std::min(a.squared_distance_to_corners(of_b), b.squared_distance_to_corners(of_a)));
+}
+
+/// No more than the gap: that of the circles around the boxes, less what the gap may be off by rounding; 0 where
+/// squares would underflow or overflow.
+inline double least_gap(const Box& a, const Box& b, double squared_distance) {
+  constexpr double kRounding = 1e-12, kSmallest = 1e-200, kLargest = 1e200;
+  if (!(squared_distance > kSmallest && squared_distance < kLargest)) return 0;
+  return (1 - kRounding) * std::sqrt(squared_distance) - (a.radius() + b.radius());
 }
 
 /// in, contains, overlapping, next to, near or none.
@@ -256,36 +266,61 @@ inline Name where_they_lie(const Box& a, const Box& b, double slope) {
 
 /// How a lies to b. `relate(b, a)` is its inverse but for rounding; compute one of the two.
 inline Pair relate(const Box& a, const Box& b, const Rules& rules) {
-  Pair pair{Name::none, Name::none, gap_between(a, b), squared_distance(a, b)};
+  Pair pair{.gap = gap_between(a, b), .distance = squared_distance(a, b)};
   pair.how = how_close(a, b, pair.gap, rules);
   const bool apart = pair.how == Name::next_to || pair.how == Name::near || pair.how == Name::none;
   if (apart) pair.where = where_they_lie(a, b, rules.slope);
   return pair;
 }
 
+/// As `relate`, but without the gap, which is dear, of boxes that lie too far apart to be near.
+inline Pair relate_unmeasured(const Box& a, const Box& b, const Rules& rules) {
+  const double distance = squared_distance(a, b), least = least_gap(a, b, distance);
+  if (!(least > rules.near * (a.size() * b.size()))) return relate(a, b, rules);
+  return {Name::none, where_they_lie(a, b, rules.slope), false, least, distance};
+}
+
 /// Pairs of n things, both ways.
 class Pairs {
  public:
-  explicit Pairs(size_t count) : count_(count), pairs_(count * count) {}
+  /// @param boxes  of the things, if pairs of them are still to be measured.
+  explicit Pairs(size_t count, std::vector<Box> boxes = {})
+      : count_(count), pairs_(count * count), boxes_(std::move(boxes)) {}
   size_t count() const { return count_; }
   /// How `source` lies to `target`.
   const Pair& operator()(size_t source, size_t target) const { return pairs_[source * count_ + target]; }
   void set(size_t source, size_t target, const Pair& pair) {
-    pairs_[source * count_ + target] = pair;
-    pairs_[target * count_ + source] = pair.inverted();
+    Pair &there = at(source, target), &back = at(target, source);
+    // One by one: a copy of the whole would wait for the parts of `pair`, which were written just now.
+    there.how = pair.how, back.how = inverse(pair.how);
+    there.where = pair.where, back.where = inverse(pair.where);
+    there.measured = back.measured = pair.measured;
+    there.gap = back.gap = pair.gap;
+    there.distance = back.distance = pair.distance;
+  }
+  /// Makes the gap of an unmeasured pair exact. From the first of the two, as in `relate`: from the other it may be
+  /// rounded differently.
+  void measure(size_t source, size_t target) {
+    const auto [first, second] = std::minmax(source, target);
+    at(first, second).gap = at(second, first).gap = gap_between(boxes_[first], boxes_[second]);
+    at(first, second).measured = at(second, first).measured = true;
   }
 
  private:
+  Pair& at(size_t source, size_t target) { return pairs_[source * count_ + target]; }
+
   size_t count_;
   std::vector<Pair> pairs_;
+  std::vector<Box> boxes_;
 };
 
+/// Gaps of pairs too far apart to be near are left unmeasured.
 inline Pairs pairs_of_objects(const std::vector<Node>& nodes, const Bounds& bounds) {
   const std::vector<Box> boxes(nodes.begin(), nodes.end());
   const Rules rules(bounds);
-  Pairs pairs(boxes.size());
+  Pairs pairs(boxes.size(), boxes);
   for (size_t i = 0; i < boxes.size(); ++i)
-    for (size_t j = i + 1; j < boxes.size(); ++j) pairs.set(i, j, relate(boxes[i], boxes[j], rules));
+    for (size_t j = i + 1; j < boxes.size(); ++j) pairs.set(i, j, relate_unmeasured(boxes[i], boxes[j], rules));
   return pairs;
 }
 
@@ -312,7 +347,7 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
     }
     Pair result() const {
       // Counted with "none" last, so that it wins no tie.
-      Pair pair{Name::in, Name::none, closest.gap, closest.distance};
+      Pair pair{.how = Name::in, .gap = closest.gap, .distance = closest.distance};
       for (const Name name : {Name::contains, Name::overlapping, Name::next_to, Name::near, Name::none})
         if (how[static_cast<size_t>(name)] > how[static_cast<size_t>(pair.how)]) pair.how = name;
       for (const Name name : {Name::left_of, Name::right_of, Name::above, Name::below})
@@ -359,34 +394,52 @@ inline Pairs pairs_of_groups(const std::vector<std::vector<Node>>& groups, const
 
 /// The relations that leave each node: at most `most_close` of the first kind, of which containment comes first,
 /// then overlap, then the closest; and at most `most_directions` of the second, the closest first.
-inline std::vector<orbweaver::Relation> choose_relations(const Pairs& pairs, size_t most_close,
-                                                         size_t most_directions) {
+/// @param pairs  of which those are measured that may be among the closest.
+inline std::vector<orbweaver::Relation> choose_relations(Pairs& pairs, size_t most_close, size_t most_directions) {
   const size_t count = pairs.count();
   std::vector<orbweaver::Relation> relations;
   relations.reserve(count * (std::min(most_close, count) + std::min(most_directions, count)));
-  std::vector<size_t> best;
+  std::vector<size_t> best, unmeasured;
   for (size_t i = 0; i < count; ++i) {
     const Pair* const of = &pairs(i, 0);
-    const auto take = [&](Name Pair::*name, size_t most, auto&& comes_first) {
-      best.clear();
-      for (size_t j = 0; j < count && most > 0; ++j) {
-        if (of[j].*name == Name::none) continue;  // as of itself
-        if (best.size() == most) {
-          if (!comes_first(j, best.back())) continue;
-          best.pop_back();
-        }
-        best.insert(std::upper_bound(best.begin(), best.end(), j, comes_first), j);
+    const auto add = [&](size_t j, size_t most, auto&& comes_first) {
+      if (best.size() == most) {
+        if (!comes_first(j, best.back())) return;
+        best.pop_back();
       }
+      best.insert(std::upper_bound(best.begin(), best.end(), j, comes_first), j);
+    };
+    const auto relate_to_best = [&](Name Pair::*name) {
       for (const size_t j : best)
         relations.push_back({static_cast<int64_t>(i), static_cast<int64_t>(j), std::string(text_of(of[j].*name))});
+      best.clear();
     };
     const auto closer = [&](size_t j, size_t k) {
       if (of[j].gap != of[k].gap) return of[j].gap < of[k].gap;
       return of[j].distance != of[k].distance ? of[j].distance < of[k].distance : j < k;
     };
-    take(&Pair::how, most_close,
-         [&](size_t j, size_t k) { return of[j].how != of[k].how ? of[j].how < of[k].how : closer(j, k); });
-    take(&Pair::where, most_directions, closer);
+    const auto comes_first = [&](size_t j, size_t k) {
+      return of[j].how != of[k].how ? of[j].how < of[k].how : closer(j, k);
+    };
+
+    for (size_t j = 0; j < count && most_close > 0; ++j)
+      if (of[j].how != Name::none) add(j, most_close, comes_first);  // none: as of itself
+    relate_to_best(&Pair::how);
+
+    unmeasured.clear();
+    for (size_t j = 0; j < count && most_directions > 0; ++j) {
+      if (of[j].where == Name::none) continue;
+      if (of[j].measured)
+        add(j, most_directions, closer);
+      else
+        unmeasured.push_back(j);
+    }
+    for (const size_t j : unmeasured) {
+      if (best.size() == most_directions && of[j].gap > of[best.back()].gap) continue;
+      pairs.measure(i, j);
+      add(j, most_directions, closer);
+    }
+    relate_to_best(&Pair::where);
   }
   return relations;
 }

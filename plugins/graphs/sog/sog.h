@@ -197,7 +197,7 @@ class SpatialObjectGraph final : public orbweaver::GraphBuilder, public orbweave
     if (!params_.positions)
       for (int64_t i = 0; i < graph.size(); ++i) graph.features(i, 0) = graph.features(i, 1) = 0;
     if (params_.max_close == 0 && params_.max_directions == 0 && !params_.groups) return graph;
-    const Pairs pairs = pairs_of(content);
+    Pairs pairs = pairs_of(content);
     graph.relations = choose_relations(pairs, size(params_.max_close), size(params_.max_directions));
     if (params_.groups) {
       std::vector<orbweaver::Relation> more = group_relations(content.nodes, pairs, params_.between_angle);

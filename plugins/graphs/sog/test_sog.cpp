@@ -317,6 +317,16 @@ TEST(Sog, BoundsTheRelationsThatLeaveANodeAndTakesTheClosest) {
   EXPECT_TRUE(build(params, row).relations.empty());
 }
 
+TEST(Sog, OrdersDirectionsOfFarObjectsByGapsAndNotByCircles) {
+  // Gaps from a: 290 to the bar, whose circle comes as near as 195; 280 to c.
+  const std::vector<Object> objects = {box("a", 500, 500, 10, 10), box("bar", 800, 500, 10, 200),
+                                       box("c", 210, 500, 10, 10)};
+  sog::Params params;
+  params.max_close = 0;
+  params.max_directions = 1;
+  EXPECT_EQ(sentences(build(params, objects)), (Sentences{"a right of c", "bar right of a", "c left of a"}));
+}
+
 TEST(Sog, GivesTwentyObjectsAtMostAHundredRelations) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     const Graph graph = build({}, scattered(20, seed));
