@@ -304,7 +304,7 @@ void find_unused_triples(const Dataset& dataset, Findings& findings) {
 std::filesystem::path geometry_folder(const Dataset& dataset) {
   for (const Split* split : splits_of(dataset))
     for (const ImageRecord& image : split->images) {
-      const std::filesystem::path folder = image.detections.parent_path().parent_path();
+      std::filesystem::path folder = image.detections.parent_path().parent_path();
       if (image.detections.empty() || !std::filesystem::exists(folder / "geometry.jsonl")) return {};
       return folder;
     }

@@ -152,7 +152,7 @@ fs::path detections_of(const Places& places, const std::string& name) {
   // Beside the name's own subfolder, if it has one, a flat folder of detections is served too.
   for (const fs::path& base : {path, path.filename()})
     for (const char* extension : {".json", ".txt"}) {
-      const fs::path file = places.detections / fs::path(base).replace_extension(extension);
+      fs::path file = places.detections / fs::path(base).replace_extension(extension);
       std::error_code error;
       if (fs::is_regular_file(file, error)) return file;
     }

@@ -304,7 +304,7 @@ class Panel {
     int indent = 6;
   };
 
-  void add(const std::string& text, const cv::Scalar& colour, std::optional<cv::Scalar> swatch = std::nullopt) {
+  void add(const std::string& text, const cv::Scalar& colour, const std::optional<cv::Scalar>& swatch = std::nullopt) {
     for (const std::string& line : wrapped(text, width - 40)) lines_.push_back({line, colour, swatch, 6});
   }
 

@@ -206,8 +206,8 @@ Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, Image
   std::vector<double> row(static_cast<size_t>(weights.stride));
   for (int64_t i = 0; i < count; ++i) {
     const double centre = (static_cast<double>(offset + i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t taps = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in) - first;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(std::floor(centre - support + 0.5)), 0);
+    const int64_t taps = std::min<int64_t>(static_cast<int64_t>(std::floor(centre + support + 0.5)), in) - first;
     double sum = 0;
     for (int64_t k = 0; k < taps; ++k) {
       row[static_cast<size_t>(k)] =

@@ -12,7 +12,8 @@ double pixels(int32_t length) { return static_cast<double>(length) / pixel; }
 /// In ten-thousandths of a radian.
 double radians(int32_t angle) {
   const int64_t turned = (angle % turn + turn) % turn;
-  return static_cast<double>((turned * 62832 + turn / 2) / turn) / 10000;
+  const int64_t ten_thousandths = (turned * 62832 + turn / 2) / turn;
+  return static_cast<double>(ten_thousandths) / 10000;
 }
 
 Object object_of(const Box& box, std::string_view label, std::string_view colour, int64_t thousandths) {

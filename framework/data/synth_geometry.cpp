@@ -18,6 +18,7 @@ constexpr auto sines = [] {
       term = -term * x * x / ((2 * k) * (2 * k + 1));
       sum += term;
     }
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): positive, and lround() is no constant expression.
     table[static_cast<size_t>(i)] = static_cast<int32_t>(sum * one + 0.5);
   }
   return table;

@@ -248,7 +248,7 @@ std::string why_not_of(const SavedRanks& ranks, const Value& rows, std::string_v
     if (own == ranks.rows.end()) return fmt::format("they lack row {} of the run's evaluation", name);
     if (!gives(own->ranks, row->at("metrics")))
       return fmt::format("row {} has other metrics than in the run's evaluation", name);
-    if (const std::string why = why_not_pairs_of(ranks.pairs, *row); !why.empty()) return why;
+    if (std::string why = why_not_pairs_of(ranks.pairs, *row); !why.empty()) return why;
   }
   return "";
 }

@@ -83,7 +83,7 @@ void FileLock::sign() const {
 std::string FileLock::holder() const {
   try {
     const std::string text = read_file(file_);
-    const std::string word = text.substr(0, text.find('\n'));
+    std::string word = text.substr(0, text.find('\n'));
     if (!word.empty()) return word;
   } catch (const Error&) {
     return "unknown";  // it was given back meanwhile

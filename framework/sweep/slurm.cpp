@@ -191,7 +191,7 @@ class Watch {
     for (size_t i = 0; i < array(name).tasks.size(); ++i) {
       SlurmTask task = rest.mapped();
       task.index = static_cast<int64_t>(i);
-      tasks.insert({{name, task.index}, std::move(task)});
+      tasks.emplace(std::pair(name, task.index), std::move(task));
     }
   }
 
@@ -207,7 +207,8 @@ class Watch {
           break;
         }
     }
-    for (SlurmTask& task : slurm_accounting(names, ids)) tasks.insert({{task.array, task.index}, std::move(task)});
+    for (SlurmTask& task : slurm_accounting(names, ids))
+      tasks.emplace(std::pair(task.array, task.index), std::move(task));
   }
 
   std::optional<Tasks> recorded_tasks() {
@@ -529,7 +530,7 @@ void check_option(const std::string& option) {
 
 }  // namespace
 
-SlurmLauncher::SlurmLauncher(fs::path folder, SlurmParams params, int64_t at_once)
+SlurmLauncher::SlurmLauncher(const fs::path& folder, SlurmParams params, int64_t at_once)
     : folder_(fs::absolute(folder).lexically_normal()), params_(std::move(params)), at_once_(at_once) {
   if (!folder_.has_filename()) folder_ = folder_.parent_path();
   for (const std::string& option : params_.options) check_option(option);

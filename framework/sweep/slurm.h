@@ -47,7 +47,7 @@ class SlurmLauncher final : public Launcher {
   /// @param folder   the sweep's folder; must be visible on the cluster's nodes under the same path
   /// @param at_once  runs that may run at the same time (sbatch --array=…%N); 0: as many as the cluster gives
   /// @throws InputError when sbatch is not on the PATH, or an option of `params` is one that the launcher sets itself
-  SlurmLauncher(std::filesystem::path folder, SlurmParams params, int64_t at_once);
+  SlurmLauncher(const std::filesystem::path& folder, SlurmParams params, int64_t at_once);
 
   /// @throws InputError with Slurm's own words when it refuses a submission
   void run(std::span<const Job> jobs, const std::function<void(size_t job, const JobStatus&)>& changed,

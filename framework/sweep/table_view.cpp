@@ -192,8 +192,9 @@ std::string Section::differences() const {
 std::string Section::differed_from() const {
   Value changed = parameters;
   for (const auto& [name, value] : parameters.is_object() ? parameters.as_object() : Value::Object{}) {
-    const bool everywhere = std::ranges::all_of(
-        lines, [&](const Line& line) { return !line.row || member(member(*line.row, "parameters"), name) == value; });
+    const bool everywhere = std::ranges::all_of(lines, [&, &name = name, &value = value](const Line& line) {
+      return !line.row || member(member(*line.row, "parameters"), name) == value;
+    });
     if (everywhere) changed.erase(name);
   }
   return differing(changed, {});

@@ -1,10 +1,11 @@
+#include <csignal>
+
 #include "harmless.h"
 
 namespace {
 
-// A static constructor that reads from nowhere: the loader runs it before anybody can ask what this library is.
-const volatile int* const nowhere = nullptr;
-const int crash = *nowhere;
+// A static constructor that crashes: the loader runs it before anybody can ask what this library is.
+const int crash = std::raise(SIGSEGV);
 
 }  // namespace
 

@@ -1,8 +1,9 @@
 // What every graph builder must do (orbweaver/graph_builder.h), as properties.
 #pragma once
 
+#include <bit>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -76,7 +77,7 @@ inline std::string difference(const char* name, const Matrix<float>& found, cons
     return text(name, " ", shape(found), " instead of ", shape(wanted));
   for (int64_t row = 0; row < found.rows(); ++row)
     for (int64_t col = 0; col < found.cols(); ++col)
-      if (std::memcmp(&found(row, col), &wanted(row, col), sizeof(float)) != 0)
+      if (std::bit_cast<uint32_t>(found(row, col)) != std::bit_cast<uint32_t>(wanted(row, col)))
         return text(name, "(", row, ", ", col, ") = ", found(row, col), " instead of ", wanted(row, col));
   return {};
 }
