@@ -39,13 +39,16 @@ mapfile -t flags < <(grep -oE '(-D[^ ]+|-I[^ ]+|-isystem [^ ]+)' <<<"$command" |
 openmp=$(dirname "$(g++ -print-file-name=include/omp.h)")
 for option in $(pkg-config --cflags-only-I opencv4); do flags+=("-isystem${option#-I}"); done
 
+# The plain sources as they are compiled, less an option that only GCC knows.
+sed 's/ -fno-gnu-unique//g' "$build/compile_commands.json" >"$units/compile_commands.json"
+
 quiet=(--quiet --warnings-as-errors='*')
 plain=(sdk/src/*.cpp framework/{io,plugin,config,data,eval,cache,sweep,report,cli}/*.cpp plugins/shared/*/*.cpp)
 mapfile -t -O "${#plain[@]}" plain < <(ls plugins/{graphs,rerank}/*/*.cpp)
 mapfile -t plain < <(printf '%s\n' "${plain[@]}" | grep -v '/test_')
 
 status=0
-printf '%s\n' "${plain[@]}" | xargs -P "$jobs" -n 4 clang-tidy -p "$build" "${quiet[@]}" \
+printf '%s\n' "${plain[@]}" | xargs -P "$jobs" -n 4 clang-tidy -p "$units" "${quiet[@]}" \
   --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument || status=1
 printf '%s\n' "$units"/*.cpp | xargs -P "$jobs" -I FILE clang-tidy "${quiet[@]}" --checks=-bugprone-suspicious-include FILE -- "${flags[@]}" -std=c++20 -w \
   -include scripts/lint_vector.h -idirafter "$openmp" || status=1

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -15,7 +16,7 @@ namespace orbweaver {
 namespace {
 
 std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const int64_t whole = std::lround(seconds);
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
@@ -44,7 +45,13 @@ Progress::Progress(std::string what, int64_t total, std::string unit, int64_t do
       start_(Clock::now()),
       last_print_(start_) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  try {
+    finish();
+  } catch (...) {
+    // Work that is done does not fail for its last line.
+  }
+}
 
 void Progress::update(int64_t done, const std::string& note) {
   done_ = done;

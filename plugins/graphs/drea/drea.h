@@ -127,9 +127,9 @@ std::vector<Node> merge_closest(std::vector<Node> nodes, Predicate&& may_merge) 
   };
   for (size_t i = 0; i < count; ++i) find_nearest(i);
 
-  while (count > 0) {
+  while (true) {
     const size_t i = static_cast<size_t>(std::min_element(gap.begin(), gap.end()) - gap.begin());
-    if (gap[i] == kNone || !may_merge(gap[i])) break;
+    if (i == count || gap[i] == kNone || !may_merge(gap[i])) break;
     const size_t j = nearest[i];
     nodes[i] = merged(nodes[i], nodes[j]);
     alive[j] = false;
