@@ -3,7 +3,8 @@
 #include "plugins/shared/clip_tokenizer/tokenizer.h"
 
 void orbweaver::fuzz::clip_text(std::string_view bytes) {
-  static const ClipTokenizer tokenizer("a a\nl o\nlo w</w>\nlo w\ne r</w>\nt h\nth e</w>\n' s</w>\n", 8, "merges");
+  // One for each input: a tokenizer keeps the words that it has seen, which are not of this input.
+  const ClipTokenizer tokenizer("a a\nl o\nlo w</w>\nlo w\ne r</w>\nt h\nth e</w>\n' s</w>\n", 8, "merges");
   const std::string clean = clean_text(bytes);
   for (size_t at = 0, length = 0; at < clean.size(); at += length) {
     const bool whole = decode_utf8(std::string_view(clean).substr(at), length) != 0xFFFD || length == 3;

@@ -30,6 +30,7 @@ double log_sum_exp(std::span<const T> values, double scale) {
   const double one = std::exp2(std::min(52, 62 - std::ilogb(2.0 * static_cast<double>(values.size()))));
   int64_t sum = 0;
   for (const T value : values)
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative, and llround() is a call for each score.
     sum += static_cast<int64_t>(one * std::exp(scale * (static_cast<double>(value) - most)) + 0.5);
   return scale * most + std::log(static_cast<double>(sum) / one);
 }

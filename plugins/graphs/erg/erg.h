@@ -251,7 +251,7 @@ class Reduction {
     if (e.modifier == "left") return "left of";
     if (e.modifier == "right") return "right of";
     if (e.head == "side" && e.count > 1) return "on both sides of";
-    return kPartNouns[static_cast<size_t>(e.part)].name;
+    return kPartNouns[static_cast<unsigned char>(e.part)].name;
   }
 
   /// Whether the head names something that can be a node: no "size" and no mere "green".
