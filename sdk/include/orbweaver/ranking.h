@@ -242,9 +242,10 @@ class AppendBest {
   std::vector<T> scores_;
 };
 
+/// Asks for values that are read soon, a cache line of 64 bytes at a time.
 template <class T>
-void prefetch(const T* values, size_t count) {
-  for (size_t at = 0; at < count; at += 64 / sizeof(T)) __builtin_prefetch(values + at);
+void prefetch(std::span<const T> values) {
+  for (size_t at = 0; at < values.size(); at += 64 / sizeof(T)) __builtin_prefetch(values.data() + at);
 }
 
 /// Rows of a tile: so many that its scores stay in a second-level cache of 1 MiB between both readings; where these
@@ -273,7 +274,7 @@ void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rank
     for (int64_t item = 0; item < view.cols(); ++item) {
       const std::span<const T> values = values_of(item);
       T* most = maxima.data() + static_cast<size_t>(item) % groups * width;
-      prefetch(values.data() + view.col_stride(), count);
+      if (item + 1 < view.cols()) prefetch(values_of(item + 1));
       for (size_t row = 0; row < count; ++row) most[row] = values[row] > most[row] ? values[row] : most[row];
     }
     for (size_t row = 0; row < count; ++row) {
@@ -282,7 +283,7 @@ void append_best_of_strided_rows(const MatrixView<const T>& view, size_t k, Rank
     }
     for (int64_t item = 0; item < view.cols(); ++item) {
       const std::span<const T> values = values_of(item);
-      prefetch(values.data() + view.col_stride(), count);
+      if (item + 1 < view.cols()) prefetch(values_of(item + 1));
       for_each_that(values, AtLeast(), bars.data(), [&](size_t row) { best[row].push_back({values[row], item}); });
     }
     for (size_t row = 0; row < count; ++row) {
