@@ -48,6 +48,13 @@ if(ORBWEAVER_SANITIZE)
   add_compile_options(-fsanitize=${ORBWEAVER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${ORBWEAVER_SANITIZE})
 endif()
+if(ORBWEAVER_SANITIZE STREQUAL "thread")
+  # Parallel regions of LibTorch, OpenBLAS and our own are shown to the sanitizer: by each executable, which is the first
+  # place that a symbol is looked for.
+  add_library(orbweaver_threads_for_tsan OBJECT ${PROJECT_SOURCE_DIR}/tests/sanitizer/threads_for_tsan.cpp)
+  link_libraries(
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:orbweaver_threads_for_tsan>>)
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

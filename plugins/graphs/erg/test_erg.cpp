@@ -255,7 +255,7 @@ TEST(Erg, ReadsAVeryLongTextInLinearTime) {
     const Graph graph = build(caption);
     EXPECT_LE(graph.size(), 20);
     // Generous, for sanitizers: quadratic time would be minutes.
-    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 5.0) << caption.substr(0, 20);
+    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 30.0) << caption.substr(0, 20);
   }
 }
 
