@@ -95,7 +95,7 @@ class Box {
     right_ = Point{c, -s};
     down_ = Point{s, c};
     radius_ = std::hypot(half_[0], half_[1]);
-    size_ = std::sqrt(2 * std::min(half_[0], half_[1]));
+    shorter_ = 2 * std::min(half_[0], half_[1]);
     hull_ = half_[0] * magnitude(Point{c, s}) + half_[1] * magnitude(Point{-s, c});
   }
 
@@ -105,8 +105,7 @@ class Box {
   double area() const { return area_; }
   /// Of the circle around it.
   double radius() const { return radius_; }
-  /// Root of the shorter side: the product of two is their geometric mean.
-  double size() const { return size_; }
+  double shorter_side() const { return shorter_; }
 
   /// The other box in the frame of this one. @param turn  turn_to(other), which both of a pair can use.
   Placed in_own_frame(const Box& other, Point turn) const {
@@ -207,7 +206,7 @@ class Box {
   Point centre_, half_;
   Point right_, down_;  // the picture's directions in this box's frame
   Point hull_;
-  double area_ = 0, radius_ = 0, size_ = 0;
+  double area_ = 0, radius_ = 0, shorter_ = 0;
 };
 
 inline double squared_distance(const Box& a, const Box& b) {
@@ -232,6 +231,12 @@ inline double least_gap(const Box& a, const Box& b, double squared_distance) {
   return (1 - kRounding) * std::sqrt(squared_distance) - (a.radius() + b.radius());
 }
 
+/// Whether a gap is at most `sizes` times the geometric mean of the shorter sides. In squares: a root would be off by a
+/// rounding, and a gap of just so many sizes a matter of chance.
+inline bool gap_within(double gap, double sizes, const Box& a, const Box& b) {
+  return gap * gap <= sizes * sizes * (a.shorter_side() * b.shorter_side());
+}
+
 /// in, contains, overlapping, next to, near or none.
 inline Name how_close(const Box& a, const Box& b, double gap, const Bounds& bounds) {
   if (gap == 0) {
@@ -245,9 +250,8 @@ inline Name how_close(const Box& a, const Box& b, double gap, const Bounds& boun
     if (a_in_b) return Name::overlapping;  // two boxes around one thing
     if (common > 0 && common >= bounds.overlap_share * std::min(a.area(), b.area())) return Name::overlapping;
   }
-  const double size = a.size() * b.size();
-  if (gap <= bounds.next_to * size) return Name::next_to;
-  return gap <= bounds.near * size ? Name::near : Name::none;
+  if (gap_within(gap, bounds.next_to, a, b)) return Name::next_to;
+  return gap_within(gap, bounds.near, a, b) ? Name::near : Name::none;
 }
 
 /// left of, right of, above, below or none, from the offset of the centres in units in which the upright hulls just
@@ -276,7 +280,7 @@ inline Pair relate(const Box& a, const Box& b, const Rules& rules) {
 /// As `relate`, but without the gap, which is dear, of boxes that lie too far apart to be near.
 inline Pair relate_unmeasured(const Box& a, const Box& b, const Rules& rules) {
   const double distance = squared_distance(a, b), least = least_gap(a, b, distance);
-  if (!(least > rules.near * (a.size() * b.size()))) return relate(a, b, rules);
+  if (least <= 0 || gap_within(least, rules.near, a, b)) return relate(a, b, rules);
   return {Name::none, where_they_lie(a, b, rules.slope), false, least, distance};
 }
 

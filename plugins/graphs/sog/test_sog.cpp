@@ -227,6 +227,19 @@ TEST(Sog, NamesGapsBySizesOfTheShorterSides) {
   EXPECT_EQ(with_gap(60.001), (Sentences{"car right of house", "house left of car"}));
 }
 
+TEST(Sog, CountsAGapOfExactlyTheBoundAsWithinItAtAnyScale) {
+  // Gaps of one and three sizes, in numbers that are exact.
+  for (const double side : {12.0, 16.0, 20.0, 24.0, 28.0}) {
+    const auto apart = [&](double sizes) {
+      return sentences(build(
+          {}, {box("house", 16, 128, side, side), box("car", 16 + (1 + sizes) * side, 128, side, side)}, 256, 256));
+    };
+    EXPECT_EQ(apart(1).front(), "car next to house") << side;
+    EXPECT_EQ(apart(3).front(), "car near house") << side;
+    EXPECT_EQ(apart(3.0001), (Sentences{"car right of house", "house left of car"})) << side;
+  }
+}
+
 TEST(Sog, PutsABoxInAnotherWhenFourFifthsOfItLieThere) {
   const auto shifted = [](double right) {
     return sentences_of({box("lot", 500, 500, 200, 100), box("car", 600 + right, 500, 20, 10)});
