@@ -565,6 +565,17 @@ class OtherFromCandidates final : public RightReranker {
   }
 };
 
+class WantsAllReverseLists final : public RightReranker {
+ public:
+  Needs needs() const override { return {.reverse_length = 1}; }
+  bool accepts_candidates() const override { return true; }
+  Rankings rerank_candidates(const orbweaver::CandidateInput& input) const override {
+    for (int64_t item = 0; item < input.reverse.query_count(); ++item)
+      if (input.reverse.items_of(item).empty()) throw orbweaver::ShapeError("a reverse list is empty");
+    return orbweaver::best_of(input.candidates, 10);
+  }
+};
+
 // --- what takes the process along ------------------------------------------------------------------------------------
 
 class Crashes final : public RightGraph {
@@ -694,6 +705,7 @@ ORBWEAVER_PLUGIN("data_mutants", "0.1.0", registrar) {
   add<Reranker, UndeclaredBank>(registrar, "undeclared_bank");
   add<Reranker, ForgetsTheBank>(registrar, "forgets_the_bank");
   add<Reranker, OtherFromCandidates>(registrar, "other_from_candidates");
+  add<Reranker, WantsAllReverseLists>(registrar, "wants_all_reverse_lists");
 
   add<GraphBuilder, Crashes>(registrar, "crashes");
   add<GraphBuilder, LoopsForEver>(registrar, "loops_for_ever");

@@ -124,7 +124,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mutant{"assumes_row_major", "memory_order", "a transposed view of the same scores: query"},
         Mutant{"undeclared_bank", "query_bank", "a query bank changes the result, although needs() names none"},
         Mutant{"forgets_the_bank", "query_bank", "without the query bank that needs() names was accepted"},
-        Mutant{"other_from_candidates", "candidates", "against rerank of scores 31 x 50: query"}),
+        Mutant{"other_from_candidates", "candidates", "against rerank of scores 31 x 50: query"},
+        Mutant{"wants_all_reverse_lists", "candidates", "with empty reverse lists of items that are no candidate"}),
     name_of);
 
 INSTANTIATE_TEST_SUITE_P(

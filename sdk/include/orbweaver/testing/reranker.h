@@ -317,6 +317,21 @@ inline void check_query_bank(const Subject& subject) {
   if (!same(without, with)) fail("a query bank changes the result, although needs() names none");
 }
 
+/// The lists of some alone; those of the others are empty.
+inline Rankings only(const Rankings& lists, const std::vector<bool>& wanted) {
+  Rankings out;
+  for (int64_t query = 0; query < lists.query_count(); ++query) {
+    if (wanted[static_cast<size_t>(query)]) {
+      const auto items = lists.items_of(query);
+      const auto scores = lists.scores_of(query);
+      out.items.insert(out.items.end(), items.begin(), items.end());
+      out.scores.insert(out.scores.end(), scores.begin(), scores.end());
+    }
+    out.offsets.push_back(static_cast<int64_t>(out.items.size()));
+  }
+  return out;
+}
+
 inline void check_candidates(const Subject& subject) {
   const auto reranker = make<Reranker>(subject);
   if (!reranker->accepts_candidates()) {
@@ -339,6 +354,17 @@ inline void check_candidates(const Subject& subject) {
     expect_same_table(
         "rerank_candidates with the statistics that needs() names, against rerank of scores " + whole.name,
         table(lists), table(rerank(*reranker, whole)));
+    // As from a gallery that does not fit: short lists, and reverse lists of the items on them alone.
+    input.candidates = top_candidates(scores, 5);
+    std::vector<bool> listed(static_cast<size_t>(whole.scores.cols()), false);
+    for (const int64_t item : input.candidates.items) listed[static_cast<size_t>(item)] = true;
+    const Rankings all = call("rerank_candidates of short lists", [&] { return reranker->rerank_candidates(input); });
+    input.reverse = only(input.reverse, listed);
+    const Rankings some = call("rerank_candidates with empty reverse lists of items that are no candidate",
+                               [&] { return reranker->rerank_candidates(input); });
+    expect_same_table(
+        "rerank_candidates with empty reverse lists of items that are no candidate, of scores " + whole.name,
+        table(some), table(all));
   }
 }
 
