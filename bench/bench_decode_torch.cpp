@@ -4,7 +4,7 @@
 // `decode_256` resizes RSICD's 224 x 224 pixels to 256 x 256; `decode_224` only crops, as CLIP's input does with images
 // that have its size. `decode_only`, `prepare_256` and `prepare_224` are their parts.
 //
-// With ORBWEAVER_TEST_DATA the files are its data/rsicd/images, the first 1,000; without, 50 of noise and slopes.
+// The files are the first 1,000 of data/rsicd/images in ORBWEAVER_TEST_DATA.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -14,8 +14,6 @@
 #include <vector>
 
 #include "framework/data/image.h"
-#include "framework/data/random.h"
-#include "temporary_folder.h"
 
 namespace {
 
@@ -23,26 +21,11 @@ namespace fs = std::filesystem;
 using orbweaver::Image;
 using orbweaver::ImageInput;
 
-/// Files made where there are no real ones: of about their size.
-std::vector<fs::path> made_files() {
-  static const orbweaver::testing::TemporaryFolder folder;
-  std::vector<fs::path> files;
-  orbweaver::Random random(1);
-  for (int i = 0; i < 50; ++i) {
-    Image image{224, 224, std::vector<uint8_t>(224 * 224 * 3)};
-    for (size_t at = 0; at < image.pixels.size(); ++at)
-      image.pixels[at] = static_cast<uint8_t>(at / 3 % 224 / 2 + at / (3 * 224) / 3 + random.below(32));
-    files.push_back(folder.path() / (std::to_string(i) + ".jpg"));
-    orbweaver::write_image(files.back(), image.view());
-  }
-  return files;
-}
-
 std::vector<fs::path> find_files() {
   const char* data = std::getenv("ORBWEAVER_TEST_DATA");
   const fs::path folder = fs::path(data ? data : "") / "data/rsicd/images";
-  if (data == nullptr || !fs::is_directory(folder)) return made_files();
   std::vector<fs::path> files;
+  if (data == nullptr || !fs::is_directory(folder)) return files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   files.resize(std::min<size_t>(files.size(), 1000));
@@ -53,6 +36,8 @@ const std::vector<fs::path>& files() {
   static const std::vector<fs::path> list = find_files();
   return list;
 }
+
+constexpr const char* no_files = "ORBWEAVER_TEST_DATA has no data/rsicd/images";
 
 /// CLIP's numbers.
 ImageInput input_of(int64_t side) {
@@ -68,6 +53,7 @@ ImageInput input_of(int64_t side) {
 /// Calls `work` with the next file, each in its turn, all of them once before the clock starts.
 template <class Work>
 void for_each_file(benchmark::State& state, Work&& work) {
+  if (files().empty()) return state.SkipWithError(no_files);
   for (const fs::path& file : files()) work(file);
   size_t next = 0;
   for (auto _ : state) {
@@ -96,6 +82,7 @@ void decode_only(benchmark::State& state) {
 BENCHMARK(decode_only)->Unit(benchmark::kMillisecond);
 
 void prepare(benchmark::State& state, int64_t side) {
+  if (files().empty()) return state.SkipWithError(no_files);
   const ImageInput input = input_of(side);
   const Image image = orbweaver::decode_image(files().front());
   std::vector<float> out(static_cast<size_t>(3 * side * side));

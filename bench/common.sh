@@ -5,6 +5,7 @@
 #   cache                a feature cache that outlives the harness, so that frozen features are made once
 #   work                 a folder that is removed in the end
 set -eu -o pipefail
+export LC_ALL=C  # a comma in a number is no JSON
 if [ $# -ne 2 ]; then echo "usage: $0 BUILD OUT.json" >&2; exit 2; fi
 build=$(cd "$1" && pwd) out=$2
 orbweaver=$build/bin/orbweaver
@@ -13,11 +14,15 @@ cache=$build/bench/cache
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# result NAME KEY=NUMBER...  adds an entry; real_time=NUMBER is in seconds, texts are quoted already
+# result NAME KEY=NUMBER...  adds an entry; real_time=NUMBER is in seconds, texts are quoted already. What is neither ends
+# the harness: a figure that could not be made.
 entries=
 result() {
   local entry="{\"name\": \"$1\", \"time_unit\": \"s\"" pair
-  for pair in "${@:2}"; do entry+=", \"${pair%%=*}\": ${pair#*=}"; done
+  for pair in "${@:2}"; do
+    if [[ ! ${pair#*=} =~ ^(-?[0-9.]+(e[-+]?[0-9]+)?|\".*\")$ ]]; then echo "$0: $1: $pair is no figure" >&2; exit 1; fi
+    entry+=", \"${pair%%=*}\": ${pair#*=}"
+  done
   entries+="${entries:+, }$entry}"
 }
 finish() { printf '{"benchmarks": [%s]}\n' "$entries" > "$out"; }

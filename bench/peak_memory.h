@@ -4,11 +4,13 @@
 #include <malloc.h>
 
 #include <fstream>
+#include <stdexcept>
 #include <string>
 
 namespace orbweaver::bench {
 
 /// MiB, a line of /proc/self/status: "VmRSS:", what is held now; "VmHWM:", the most since the last reset.
+/// @throws std::runtime_error where the system does not tell it
 inline double status_mib(const std::string& key) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
@@ -17,7 +19,7 @@ inline double status_mib(const std::string& key) {
       status >> kib;
       return kib / 1024;
     }
-  return 0;
+  throw std::runtime_error("/proc/self/status has no " + key);
 }
 
 /// From here on VmHWM counts anew. What was freed before is given back first, so that it does not hide what is taken.

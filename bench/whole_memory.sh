@@ -37,6 +37,11 @@ highest() {  # FIRST LAST: of epochs FIRST to LAST; most[n] is of epoch n + 1
   done
   echo "$most_of"
 }
+if [ "$(highest 2 5)" -eq 0 ]; then
+  result vsepp_light_memory 'error_message="RssAnon was not seen in every epoch: too few images, or a system without it"'
+  finish
+  exit 0
+fi
 result vsepp_light_memory peak_mib="$(calculate "$(highest 1 21) / 1024")" \
   epochs_mib="$(calculate "$(highest 2 20) / 1024")" \
   growth_percent="$(calculate "100 * ($(highest 16 20) / $(highest 2 5) - 1)")" images="$images"

@@ -123,7 +123,7 @@ CandidateInput CandidateStream::finish() {
   reverse.scores.reserve(entries);
   reverse.offsets.assign(input.column_sums.size() + 1, 0);
   size_t next_item = 0;
-  // Each list is freed when it is copied: whole lists are there once.
+  // Each list is freed when it is copied. The allocator keeps small pieces, so the process may hold the lists twice.
   while (!reverse_.empty()) {
     const auto first = reverse_.extract(reverse_.begin());
     const size_t item = static_cast<size_t>(first.key());
