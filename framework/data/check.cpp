@@ -26,6 +26,11 @@ std::string count_of(size_t count, const std::string& one, const std::string& ma
   return fmt::format("{} {}", count, count == 1 ? one : many.empty() ? one + "s" : many);
 }
 
+/// "3 pairs of nearly identical images", "at least 30 pairs ..." where not all were told.
+std::string near_duplicates_text(size_t count, bool more) {
+  return fmt::format("{}{} of nearly identical images", count > 0 && more ? "at least " : "", count_of(count, "pair"));
+}
+
 /// One image of one split with what was found out about it.
 struct Entry {
   const Split* split;
@@ -169,23 +174,23 @@ std::string pair_text(const Entry& a, const Entry& b, const DuplicatePair& pair)
 void find_duplicates(const std::vector<Entry>& entries, Findings& findings) {
   const std::vector<const Entry*> good = whole(entries);
   std::vector<std::string> leaking, across, within;
-  for (const DuplicatePair& pair : find_near_duplicates(prints_of(good))) {
+  const std::vector<DuplicatePair> pairs = find_near_duplicates(prints_of(good));
+  const bool more = may_be_more(pairs);
+  for (const DuplicatePair& pair : pairs) {
     const Entry &a = *good[pair.first], &b = *good[pair.second];
     if (a.image->name == b.image->name && a.split != b.split) continue;  // reported by name
     (a.split == b.split ? within : leaks(*a.split, *b.split) ? leaking : across).push_back(pair_text(a, b, pair));
   }
-  findings.problem(
-      "near_duplicates_of_test_images",
-      fmt::format("{} of nearly identical images between test and another split: what is tested was trained on or "
-                  "selected by",
-                  count_of(leaking.size(), "pair")),
-      leaking);
+  findings.problem("near_duplicates_of_test_images",
+                   fmt::format("{} between test and another split: what is tested was trained on or selected by",
+                               near_duplicates_text(leaking.size(), more)),
+                   leaking);
   findings.note("near_duplicates_of_train_and_val",
-                fmt::format("{} of nearly identical images between train and val: validation reads a little too high",
-                            count_of(across.size(), "pair")),
+                fmt::format("{} between train and val: validation reads a little too high",
+                            near_duplicates_text(across.size(), more)),
                 across);
-  findings.note("near_duplicates_within_a_split",
-                fmt::format("{} of nearly identical images within a split", count_of(within.size(), "pair")), within);
+  findings.note("near_duplicates_within_a_split", near_duplicates_text(within.size(), more) + " within a split",
+                within);
 }
 
 /// Near-duplicates of two datasets. The test split of the first is looked through apart, so that of an image with many
@@ -413,7 +418,9 @@ CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const
 
   const std::vector<const Entry*> good_a = whole(first), good_b = whole(second);
   std::vector<std::string> leaking, harmless;
-  for (const DuplicatePair& pair : shared_pairs(good_a, good_b)) {
+  const std::vector<DuplicatePair> pairs = shared_pairs(good_a, good_b);
+  const bool more = may_be_more(pairs);
+  for (const DuplicatePair& pair : pairs) {
     const Entry &one = *good_a[pair.first], &other = *good_b[pair.second];
     (leaks(*one.split, *other.split) ? leaking : harmless)
         .push_back(fmt::format("{} {} ~ {} {} ({} bits, correlation {:.2f})", a.name, one.label(), b.name,
@@ -421,14 +428,12 @@ CheckReport check_overlap(const Dataset& a, const Dataset& b, int threads, const
   }
   findings.problem(
       "near_duplicates_of_test_images",
-      fmt::format("{} of nearly identical images between a test split and the other dataset's train or validation "
-                  "split: do not train on one and test on the other",
-                  count_of(leaking.size(), "pair")),
+      fmt::format("{} between a test split and the other dataset's train or validation split: do not train on one and "
+                  "test on the other",
+                  near_duplicates_text(leaking.size(), more)),
       leaking);
-  findings.note(
-      "near_duplicates_between_datasets",
-      fmt::format("{} of nearly identical images between splits of the same use", count_of(harmless.size(), "pair")),
-      harmless);
+  findings.note("near_duplicates_between_datasets",
+                near_duplicates_text(harmless.size(), more) + " between splits of the same use", harmless);
 
   for (const Split* one : splits_of(a))
     for (const Split* other : splits_of(b)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <optional>
 #include <utility>
@@ -154,6 +155,12 @@ Fingerprint fingerprint(const ImageView& image) { return {perceptual_hash(image)
 
 bool near_duplicates(const Fingerprint& a, const Fingerprint& b) {
   return bits_between(a.hash, b.hash) <= near_duplicate_bits && compare(a, b, 0, 1);
+}
+
+bool may_be_more(std::span<const DuplicatePair> pairs) {
+  std::map<size_t, size_t> of_second;
+  return std::any_of(pairs.begin(), pairs.end(),
+                     [&](const DuplicatePair& pair) { return ++of_second[pair.second] == most_pairs_each; });
 }
 
 std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint> prints) {

@@ -41,9 +41,12 @@ struct DuplicatePair {
   double correlation = 0;
 };
 
-/// An image that is nearly identical to many is paired with the first so many of them: thousands of copies would else
-/// make millions of pairs.
+/// An image that is nearly identical to many is paired with the first so many of those before it: thousands of copies
+/// would else make millions of pairs. Who counts pairs then has a lower bound: may_be_more().
 inline constexpr size_t most_pairs_each = 10;
+
+/// Whether an element of the second place has that many pairs, so that there may be more than these.
+bool may_be_more(std::span<const DuplicatePair> pairs);
 
 /// Near-duplicate pairs among the fingerprints, first < second, in order: of each with those before it.
 std::vector<DuplicatePair> find_near_duplicates(std::span<const Fingerprint> prints);

@@ -44,6 +44,8 @@ TEST(Fingerprint, OfManyCopiesEachIsPairedWithTheFirstOnesAlone) {
   const std::vector<DuplicatePair> pairs = find_near_duplicates(prints);
   EXPECT_EQ(pairs.size(), 45u + (20'000 - 10) * most_pairs_each);
   for (const DuplicatePair& pair : pairs) ASSERT_LT(pair.first, most_pairs_each);
+  EXPECT_TRUE(may_be_more(pairs));
+  EXPECT_FALSE(may_be_more(find_near_duplicates(std::span(prints).first(10))));  // 45 pairs, all there are
   EXPECT_EQ(pairs.front().second, 1u);
   const Image plain{8, 8, std::vector<uint8_t>(3 * 64, 7)};
   prints.assign(20'000, fingerprint(plain.view()));
@@ -101,6 +103,23 @@ TEST_F(CheckTest, CountsATestImageThatTrainHoldsTooAsAProblem) {
   ASSERT_TRUE(finding);
   ASSERT_EQ(finding->examples.size(), 1u);
   EXPECT_TRUE(finding->examples[0].starts_with("train train.png ~ test test.png")) << finding->examples[0];
+}
+
+TEST_F(CheckTest, SaysThatThereMayBeMorePairsThanItTells) {
+  dataset("a", 1, 2, 3);
+  std::string names, captions;
+  for (int i = 0; i < 12; ++i) {
+    const std::string name = "copy" + std::to_string(i) + ".png";
+    fs::copy(root_ / "a/images/train.png", root_ / "a/images" / name);
+    names += name + "\n";
+    captions += name + " one\n" + name + " two\n";
+  }
+  write("a/train_filename.txt", names);
+  write("a/train_caps.txt", captions);
+  const CheckReport report = check_dataset(load("a"), 2);
+  ASSERT_TRUE(find(report, "near_duplicates_within_a_split"));
+  EXPECT_EQ(find(report, "near_duplicates_within_a_split")->text,
+            "at least 65 pairs of nearly identical images within a split");
 }
 
 TEST_F(CheckTest, OnlyNotesAnImageSharedByTrainAndValidation) {
