@@ -201,7 +201,8 @@ Weights weights_of(int64_t in, int64_t out, int64_t offset, int64_t count, Image
   const double support = support_of(interpolation) * filter_scale;
   Weights weights;
   weights.stride = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
-  if (weights.stride > most_taps) throw InputError(fmt::format("{} pixels cannot be shrunk to {} at once", in, out));
+  if (weights.stride > most_taps)
+    throw InputError(fmt::format("{} pixels cannot be shrunk to {}; cut the image into tiles", in, out));
   weights.values.assign(static_cast<size_t>(count * weights.stride), {0, 0});
   std::vector<double> row(static_cast<size_t>(weights.stride));
   for (int64_t i = 0; i < count; ++i) {

@@ -38,7 +38,7 @@ std::string image_fault(const std::filesystem::path& file);
 /// BILINEAR, BICUBIC and BOX. `shortest_side` rounds as torchvision's Resize (the long side truncated) and CenterCrop
 /// (offsets to the nearest even on ties).
 /// @throws InputError when the centre crop is larger than the resized image, the image is empty, or one of its sides is
-///         shrunk to a 16,384th or less.
+///         shrunk to a 16,384th or less (a 32,768th with bilinear, a 65,536th with area).
 void prepare(const ImageView& image, const ImageInput& input, float* out);
 
 /// `image` resized to width x height, as in prepare().

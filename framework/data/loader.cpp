@@ -1,5 +1,7 @@
 #include "framework/data/loader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <memory>
@@ -7,6 +9,7 @@
 
 #include "framework/data/prefetch.h"
 #include "framework/data/random.h"
+#include "orbweaver/error.h"
 
 namespace orbweaver {
 
@@ -54,7 +57,11 @@ struct ImageLoader::Impl {
     Image image = decode_image(file_of(index));
     if (options.transform) options.transform(image, index);
     Pixels pixels(static_cast<size_t>(values));
-    prepare(image.view(), input, pixels.data());
+    try {
+      prepare(image.view(), input, pixels.data());
+    } catch (const InputError& cause) {
+      throw InputError(fmt::format("{}: {}", file_of(index).string(), cause.what()));
+    }
     return pixels;
   }
 

@@ -171,6 +171,20 @@ TEST_F(LoaderTest, NamesTheFileThatDoesNotDecode) {
   }
 }
 
+TEST_F(LoaderTest, NamesTheFileThatCannotBeShrunk) {
+  Image strip{150'000, 1, {}};
+  strip.pixels.resize(static_cast<size_t>(strip.width * 3));
+  write_image(files_[0], strip.view());
+  input_.interpolation = ImageInput::Interpolation::bicubic;
+  ImageLoader loader(files_, input_, {});
+  try {
+    loader.next();
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_EQ(error.what(), files_[0].string() + ": 150000 pixels cannot be shrunk to 8; cut the image into tiles");
+  }
+}
+
 TEST_F(LoaderTest, AppliesATransformWithThePositionInTheList) {
   ImageLoaderOptions options;
   options.transform = [](Image& image, int64_t position) {
