@@ -20,6 +20,7 @@
 #include "framework/data/random.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
+#include "framework/io/outside_links.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -66,14 +67,11 @@ std::string fault_of_name(const std::string& name) {
   return {};
 }
 
-/// Refuses symbolic links that lead out of a dataset's folders: unpacked from an archive of somebody else's, they would
-/// show any file of this machine in results and reports. The folders themselves may be links; who lays a dataset out by
-/// links (git-annex, DVC, caches of downloads) sets ORBWEAVER_OUTSIDE_LINKS=1.
+/// Refuses symbolic links that lead out of a dataset's folders. The folders themselves may be links; who lays a dataset
+/// out by links (git-annex, DVC, caches of downloads) says that outside links are allowed.
 class LinkGuard {
  public:
   explicit LinkGuard(std::initializer_list<fs::path> folders) {
-    const char* allowed = std::getenv("ORBWEAVER_OUTSIDE_LINKS");
-    allowed_ = allowed && std::string_view(allowed) == "1";
     for (const fs::path& folder : folders)
       if (!folder.empty()) folders_.push_back(resolved(folder));
   }
@@ -95,15 +93,8 @@ class LinkGuard {
   }
 
  private:
-  static fs::path resolved(const fs::path& path) {
-    std::error_code error;
-    const fs::path real = fs::weakly_canonical(path, error);
-    return error ? fs::absolute(path).lexically_normal() : real;
-  }
   bool is_inside(const fs::path& path) const {
-    return std::any_of(folders_.begin(), folders_.end(), [&](const fs::path& folder) {
-      return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
-    });
+    return std::any_of(folders_.begin(), folders_.end(), [&](const fs::path& folder) { return lies_in(path, folder); });
   }
 
   bool remember(const fs::path& file) {
@@ -111,7 +102,7 @@ class LinkGuard {
     return inside_[name.substr(0, name.rfind('/') + 1)] = is_inside(resolved(file.parent_path()));
   }
 
-  bool allowed_ = false;
+  bool allowed_ = outside_links_allowed();
   std::vector<fs::path> folders_;
   std::map<std::string, bool, std::less<>> inside_;  // by folder: few of them hold many files
 };
@@ -726,7 +717,7 @@ std::vector<SkippedItem> find_broken_files(const Dataset& dataset, int threads, 
     return finding;
   };
   // Handing a file to a worker takes longer than looking at one that is known; large images are handed out singly.
-  const int64_t block = std::clamp<int64_t>(total / (int64_t{threads} * 16), 1, 32);
+  const int64_t block = std::clamp<int64_t>(total / (int64_t{std::max(threads, 1)} * 16), 1, 32);
   const auto examine_block = [&](int64_t b) {
     std::vector<Finding> findings;
     for (int64_t i = b * block; i < std::min(total, (b + 1) * block); ++i)

@@ -13,6 +13,7 @@
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 #include "framework/io/lenient.h"
+#include "framework/io/outside_links.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -34,18 +35,6 @@ ReportEpoch read_epoch(const Value& line) {
   return out;
 }
 
-fs::path resolved(const fs::path& path) {
-  std::error_code error;
-  const fs::path real = fs::weakly_canonical(path, error);
-  return error ? fs::absolute(path).lexically_normal() : real;
-}
-
-/// Whether `path`, links followed, lies in `folder` or is it.
-bool is_inside(const fs::path& path, const fs::path& folder) {
-  const fs::path at = resolved(path), root = resolved(folder);
-  return std::mismatch(root.begin(), root.end(), at.begin(), at.end()).first == root.end();
-}
-
 /// The folder of a run as results.json names it. A sweep writes it relative to its own and below it; another one would
 /// put into the page what lies anywhere on the machine that makes it.
 fs::path folder_of_run(const std::string& given, const std::string& fallback, const fs::path& sweep) {
@@ -56,8 +45,7 @@ fs::path folder_of_run(const std::string& given, const std::string& fallback, co
         fmt::format("the folder of a run is {}, expected one below the sweep's, as orbweaver sweep writes it: "
                     "\"runs/f1-s1\"",
                     brief(Value(folder.string()))));
-  const char* allowed = std::getenv("ORBWEAVER_OUTSIDE_LINKS");
-  if (!is_inside(sweep / folder, sweep) && !(allowed && std::string_view(allowed) == "1"))
+  if (!outside_links_allowed() && !lies_in(resolved(sweep / folder), resolved(sweep)))
     throw InputError(
         fmt::format("{} leads to {}, outside the sweep's folder; put the run there, or set ORBWEAVER_OUTSIDE_LINKS=1 "
                     "if the link is yours",
@@ -266,7 +254,7 @@ ReportRun read_plain_run(const fs::path& folder, const std::string& name) {
   run.status = "stopped";
   run.reason = "there is no record.json: the training did not end";
   if (!fs::exists(folder / "log.txt")) return run;
-  if (!is_inside(folder / "log.txt", folder)) {
+  if (!lies_in(resolved(folder / "log.txt"), resolved(folder))) {
     run.log_tail = {"log.txt is not shown: it is a link that leads out of the run's folder"};
     return run;
   }
