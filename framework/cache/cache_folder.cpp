@@ -71,7 +71,7 @@ void remove_leftovers(const CacheScan& scan) {
     if (leftover.file.extension() == ".lock")
       remove_free_lock(leftover.file);
     else
-      remove_leftover(leftover.file);
+      remove_leftover(leftover.file, /*old=*/true);
 }
 
 }  // namespace

@@ -25,15 +25,14 @@ bool is_at(int descriptor, const fs::path& file) {
          open_file.st_ino == at_path.st_ino && open_file.st_dev == at_path.st_dev;
 }
 
-/// @return 0, or errno
-int lock(int descriptor) {
+}  // namespace
+
+int FileLock::lock(int descriptor) {
   int result = 0;
   do result = flock(descriptor, LOCK_EX | LOCK_NB);
   while (result != 0 && errno == EINTR);
   return result == 0 ? 0 : errno;
 }
-
-}  // namespace
 
 FileLock::~FileLock() {
   if (descriptor_ >= 0) close(descriptor_);

@@ -11,6 +11,9 @@ namespace orbweaver {
 /// called.
 class FileLock {
  public:
+  /// Locks an open file for its descriptor, without waiting. @return 0, or errno: EWOULDBLOCK where another holds it
+  static int lock(int descriptor);
+
   enum class State {
     taken,
     held,        ///< by another

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <map>
 #include <mutex>
 
+#include "framework/io/file_lock.h"
 #include "orbweaver/error.h"
 
 namespace orbweaver {
@@ -61,14 +61,6 @@ int open_for_reading(const fs::path& path) {
 void sync_folder(const fs::path& folder) {
   const Descriptor descriptor(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.get() >= 0) fsync(descriptor.get());
-}
-
-/// @return 0, or errno
-int lock(int descriptor) {
-  int result = 0;
-  do result = flock(descriptor, LOCK_EX | LOCK_NB);
-  while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : errno;
 }
 
 bool is_unlinked(int descriptor) {
@@ -122,16 +114,19 @@ int open_temporary(const fs::path& path, fs::path& temporary) {
     // A name that exists is a killed process's whose number came round again, or another machine's.
     if (descriptor < 0 && errno == EEXIST) continue;
     // Who cleans up may have taken it for a leftover before it was locked.
-    if (descriptor < 0 || (lock(descriptor) != EWOULDBLOCK && !is_unlinked(descriptor))) return descriptor;
+    if (descriptor < 0 || (FileLock::lock(descriptor) != EWOULDBLOCK && !is_unlinked(descriptor))) return descriptor;
     close(descriptor);
   }
 }
 
 }  // namespace
 
-bool remove_leftover(const fs::path& temporary) {
+bool remove_leftover(const fs::path& temporary, bool old) {
   const Descriptor descriptor(open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
-  return descriptor.get() >= 0 && lock(descriptor.get()) == 0 && unlink(temporary.c_str()) == 0;
+  if (descriptor.get() < 0) return false;
+  const int error = FileLock::lock(descriptor.get());
+  const bool held = error == EWOULDBLOCK || error == EACCES;
+  return (error == 0 || (old && !held)) && unlink(temporary.c_str()) == 0;
 }
 
 std::string read_file(const fs::path& path) {

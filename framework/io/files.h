@@ -26,8 +26,11 @@ void write_atomically(const std::filesystem::path& path, const std::function<voi
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// Removes a temporary file of write_atomically whose writer was killed; leaves one that is being written, which its
-/// writer holds locked, and any where the file system has no locks. @return whether it was removed
-bool remove_leftover(const std::filesystem::path& temporary);
+/// writer holds locked.
+/// @param old  whether its age alone shows that nobody writes to it any more: it goes where the file system has no
+/// locks
+/// @return     whether it was removed
+bool remove_leftover(const std::filesystem::path& temporary, bool old = false);
 
 /// Writes all bytes to a descriptor. @throws Error with the system's reason ("No space left on device").
 void write_all(int descriptor, std::span<const std::byte> bytes);
