@@ -217,7 +217,11 @@ class SweepRunner {
     if (failure.reason.empty()) failure.reason = reason.empty() ? "left an outcome of another job" : reason;
     if (!own_words) failure.reason += last_words(failure.log_tail);
     failure.rows = Value::list();
-    if (run.outcome && run.outcome->training == run.training_hash) failure.trained_as = run.outcome->trained_as;
+    if (run.outcome && run.outcome->training == run.training_hash) {
+      failure.trained_as = run.outcome->trained_as;
+      failure.seconds = run.outcome->seconds;
+      failure.peak_memory_mib = run.outcome->peak_memory_mib;
+    }
     run.folder.write(failure);
     run.reason = failure.reason;
     run.log_tail = failure.log_tail;

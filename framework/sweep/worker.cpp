@@ -74,7 +74,7 @@ class Worker {
     if (const auto before = folder_.read_outcome(); before && before->training == outcome_.training) {
       // An evaluation made again keeps what the training took; a training that
       // goes on adds to it.
-      outcome_.seconds = before->seconds;
+      seconds_before_ = outcome_.seconds = before->seconds;
       outcome_.peak_memory_mib = before->peak_memory_mib;
       outcome_.trained_as = before->trained_as;
     }
@@ -91,16 +91,13 @@ class Worker {
     const Changes now = changes();
     refuse(now.training);
     refuse(now.evaluation);
-    const bool trained_before = folder_.trained(outcome_.training);
-    if (!trained_before && !adopt() && !train_as_planned()) return false;
+    trained_before_ = folder_.trained(outcome_.training);
+    if (!trained_before_ && !adopt() && !train_as_planned()) return false;
     write_config();
     std::vector<EvaluationRow> rows = evaluate_it();
     outcome_.rows = to_value(rows);
     describe_training();
-    if (!trained_before) {
-      outcome_.seconds += seconds();
-      outcome_.peak_memory_mib = peak_memory_mib();
-    }
+    if (!trained_before_) note_costs();
     outcome_.status = "finished";
     outcome_.token = outcome_.launch;
     folder_.write(outcome_);
@@ -163,15 +160,18 @@ class Worker {
     write_identity(parts);
   }
 
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// What its processes took until now.
+  void note_costs() {
+    outcome_.seconds = seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+    outcome_.peak_memory_mib = peak_memory_mib();
+  }
 
   /// Where it was told to stop, what was thrown is that and no failure.
   void leave_failure(const std::string& text) {
     outcome_.status = report_.stopping() ? "stopped" : "failed";
     outcome_.token.clear();  // set already where the outcome itself could not be written
     if (!report_.stopping()) outcome_.reason = text.substr(0, text.find('\n'));
-    outcome_.seconds += seconds();
-    outcome_.peak_memory_mib = peak_memory_mib();
+    if (!trained_before_) note_costs();
     folder_.write(outcome_);
   }
 
@@ -198,7 +198,7 @@ class Worker {
                       "give the sweep another folder with --out",
                       folder_.path().string()));
     clear();
-    outcome_.seconds = 0;
+    seconds_before_ = 0;
     outcome_.trained_as.clear();
     write_identity(job_.at("training"));
   }
@@ -248,8 +248,7 @@ class Worker {
     options.locked = true;
     if (train(options, report_).finished) return true;
     outcome_.status = "stopped";
-    outcome_.seconds += seconds();
-    outcome_.peak_memory_mib = peak_memory_mib();
+    note_costs();
     folder_.write(outcome_);
     return false;
   }
@@ -340,6 +339,8 @@ class Worker {
   }
 
   const Clock::time_point start_ = Clock::now();
+  double seconds_before_ = 0;    // of earlier processes of this training
+  bool trained_before_ = false;  // its evaluation alone is made here
   Value job_;
   SweepRunFolder folder_;
   RunFolder run_;
