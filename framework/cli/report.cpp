@@ -18,19 +18,20 @@ namespace orbweaver {
 namespace {
 
 std::atomic<bool> stop_asked{false};
-std::atomic<std::time_t> asked_at{0};  // seconds of a clock that cannot be set
+std::atomic<int64_t> asked_at{0};  // milliseconds of a clock that cannot be set
 
-std::time_t seconds_now() {
+int64_t milliseconds_now() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec;
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
 /// The first signal asks to stop, a later one ends the process. timeout(1) sends its signal twice at once, to the
 /// process and to its group: that is one.
 extern "C" void ask_to_stop(int signal) {
-  if (!stop_asked) asked_at = seconds_now();
-  if (!stop_asked.exchange(true) || seconds_now() - asked_at <= 1) return;
+  constexpr int64_t at_once = 200;
+  if (!stop_asked) asked_at = milliseconds_now();
+  if (!stop_asked.exchange(true) || milliseconds_now() - asked_at <= at_once) return;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
@@ -49,13 +50,17 @@ extern "C" void say_and_end(int signal) {
   std::raise(signal);
 }
 
+/// What runs in the background of a script ignores Ctrl-C, and goes on to.
+void handle_interrupts(void (*handler)(int)) {
+  for (const int signal : {SIGINT, SIGTERM})
+    if (std::signal(signal, handler) == SIG_IGN) std::signal(signal, SIG_IGN);
+}
+
 }  // namespace
 
 void say_interrupts() {
   if (const int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); copy >= 0) first_stderr = copy;
-  for (const int signal : {SIGINT, SIGTERM})
-    // What runs in the background of a script ignores Ctrl-C, and goes on to.
-    if (std::signal(signal, say_and_end) == SIG_IGN) std::signal(signal, SIG_IGN);
+  handle_interrupts(say_and_end);
 }
 
 RunReport make_report() {
@@ -88,8 +93,7 @@ RunReport make_report() {
 }
 
 RunReport make_interruptible_report() {
-  std::signal(SIGINT, ask_to_stop);
-  std::signal(SIGTERM, ask_to_stop);
+  handle_interrupts(ask_to_stop);
   RunReport report = make_report();
   report.stop = &stop_asked;
   return report;

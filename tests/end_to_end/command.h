@@ -26,7 +26,9 @@ namespace orbweaver::testing {
 /// A process of the program, its output in files.
 class Command {
  public:
-  Command(const std::vector<std::string>& arguments, const std::filesystem::path& folder)
+  /// @param ignores_interrupts  whether it inherits what this process ignores of SIGINT and SIGTERM
+  Command(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+          bool ignores_interrupts = false)
       : out_(folder / "stdout"), err_(folder / "stderr") {
     std::vector<std::string> words{ORBWEAVER_CLI};
     words.insert(words.end(), arguments.begin(), arguments.end());
@@ -37,8 +39,17 @@ class Command {
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (posix_spawn(&pid_, ORBWEAVER_CLI, &files, nullptr, argv.data(), environ) != 0)
+    // As from a terminal, also where the tests run in the background of a script and ignore Ctrl-C.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t signals;
+    sigemptyset(&signals);
+    if (!ignores_interrupts) sigaddset(&signals, SIGINT), sigaddset(&signals, SIGTERM);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (posix_spawn(&pid_, ORBWEAVER_CLI, &files, &attributes, argv.data(), environ) != 0)
       ADD_FAILURE() << "cannot start " << ORBWEAVER_CLI;
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
   }
 

@@ -1,5 +1,7 @@
 // Ctrl-C and SIGTERM in the middle of each command: one line, a status that says so, and the same command goes on or
 // starts again.
+#include <csignal>
+
 #include "faults.h"
 
 namespace orbweaver::testing {
@@ -106,6 +108,18 @@ TEST_P(Interrupt, OfATrainingSavesAndTheLineItPrintsGoesOn) {
   ASSERT_TRUE(in_time);
   Command again({"train", run.string(), "--resume"}, folder_);
   ASSERT_EQ(again.wait(), 0) << again.err();
+  expect_same_training(run, whole_run());
+}
+
+TEST_F(Termination, ByCtrlCDoesNotReachATrainingInTheBackgroundOfAScript) {
+  const fs::path run = folder_ / "run";
+  // As a shell starts what ends in "&".
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  Command command(train(run, {}), folder_, /*ignores_interrupts=*/true);
+  std::signal(SIGINT, before);
+  ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "last.safetensors"); })) << command.err();
+  command.send(SIGINT);
+  EXPECT_EQ(command.wait(), 0) << command.err();
   expect_same_training(run, whole_run());
 }
 
