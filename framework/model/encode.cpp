@@ -196,14 +196,14 @@ at::Tensor exact_scores(RetrievalModel& model, const EncodedSplit& encoded, cons
   return scores;
 }
 
+}  // namespace
+
 Matrix<float> to_matrix(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.to(at::kFloat).contiguous();
+  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
   Matrix<float> out(flat.size(0), flat.size(1));
   std::copy_n(flat.data_ptr<float>(), flat.numel(), out.data());
   return out;
 }
-
-}  // namespace
 
 EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report,
                           const Parts& keep) {

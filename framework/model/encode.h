@@ -18,6 +18,9 @@ struct EncodedSplit {
 EncodedSplit encode_split(RetrievalModel& model, SplitInputs& inputs, int64_t batch_size, const RunReport& report,
                           const Parts& keep = {});
 
+/// A copy of a matrix of any device and type.
+Matrix<float> to_matrix(const at::Tensor& tensor);
+
 struct SplitScores {
   Matrix<float> i2t;                 ///< [images, captions]
   std::optional<Matrix<float>> t2i;  ///< [captions, images]; present where an interaction refined a shortlist

@@ -21,13 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Matrix<float> to_matrix(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
-  Matrix<float> out(flat.size(0), flat.size(1));
-  std::copy_n(flat.data_ptr<float>(), flat.numel(), out.data());
-  return out;
-}
-
 /// Rows [begin, end) of a side.
 Representation rows(const Representation& side, int64_t begin, int64_t end, const at::Device& device) {
   std::vector<int64_t> items(static_cast<size_t>(end - begin));
