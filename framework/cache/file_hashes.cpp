@@ -171,7 +171,8 @@ class ContentHashes::Record {
   bool changed_ = false, used_ = false;
 };
 
-ContentHashes::ContentHashes(fs::path records, int threads) : records_(std::move(records)), threads_(threads) {}
+ContentHashes::ContentHashes(fs::path records, int threads, const std::atomic<bool>* stop)
+    : records_(std::move(records)), threads_(threads), stop_(stop) {}
 
 ContentHashes::~ContentHashes() {
   try {
@@ -223,9 +224,10 @@ std::vector<std::string> ContentHashes::of_files(const std::vector<fs::path>& gi
   const int64_t started = now();
   // Handing a small file to a worker takes longer than reading it; a few large ones are handed out singly.
   const auto count = std::ssize(unknown);
-  const int64_t block = std::clamp<int64_t>(count / (int64_t{threads_} * 16), 1, 32);
+  const int64_t block = std::clamp<int64_t>(count / (int64_t{std::max(threads_, 1)} * 16), 1, 32);
   const auto hash_block = [&](int64_t b) {
     std::vector<std::string> made;
+    if (stop_ && *stop_) throw Error("interrupted while files were read");
     for (int64_t i = b * block; i < std::min(count, (b + 1) * block); ++i)
       made.push_back(hash_file(*files[unknown[static_cast<size_t>(i)]]));
     return made;

@@ -2,6 +2,7 @@
 // far away. And what of the files that a component's parameters name counts, where its outputs or its training do.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -28,7 +29,8 @@ class ContentHashes {
 
   /// @param records  the folder of the records (see records_in); empty: hashes are remembered as long as this lives.
   /// @param threads  that read files.
-  explicit ContentHashes(std::filesystem::path records, int threads = 1);
+  /// @param stop     set while files are read, it ends that with an Error; null: nothing does
+  explicit ContentHashes(std::filesystem::path records, int threads = 1, const std::atomic<bool>* stop = nullptr);
   /// Saves what is new.
   ~ContentHashes();
   ContentHashes(const ContentHashes&) = delete;
@@ -63,6 +65,7 @@ class ContentHashes {
 
   std::filesystem::path records_;
   int threads_;
+  const std::atomic<bool>* stop_;
   std::map<std::string, std::unique_ptr<Record>> open_;  ///< by the folder that their files lie in
 };
 

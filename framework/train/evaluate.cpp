@@ -73,13 +73,6 @@ std::vector<EvaluatedReranker> open_rerankers(const Config& config, PluginHost& 
   return rerankers;
 }
 
-Matrix<float> to_matrix(const at::Tensor& tensor) {
-  const at::Tensor scores = tensor.to(at::kCPU, at::kFloat).contiguous();
-  Matrix<float> out(scores.size(0), scores.size(1));
-  std::copy_n(scores.data_ptr<float>(), scores.numel(), out.data());
-  return out;
-}
-
 /// Scores of the training split against the gallery of each direction, for rerankers with a query bank. Every distinct
 /// caption of the training split counts once.
 struct QueryBanks {
@@ -117,9 +110,10 @@ std::string other_plugin(const Value& record, const PluginHost& plugins) {
 
 /// Why this is another evaluation than the run's own, so that its record and ranks must not take the place of that
 /// one's; empty: it is the run's own.
-/// @param content  of the split, as content_record() has it; read again where it is not the run's
+/// @param content     of the split, as content_record() has it; read again where it is not the run's
+/// @param has_oracle  whether figures are made of detections and triples although no graph is
 std::string why_not_own(const EvalOptions& options, const RunFolder& folder, const LoadedConfig& loaded,
-                        const Dataset& dataset, const Split& split, Value& content) {
+                        const Dataset& dataset, const Split& split, bool has_oracle, Value& content) {
   std::error_code none;
   if (!options.checkpoint.empty() && !fs::equivalent(options.checkpoint, folder.best(), none)) return "--checkpoint";
   if (!options.rerank) return "--no-rerank";
@@ -134,7 +128,10 @@ std::string why_not_own(const EvalOptions& options, const RunFolder& folder, con
   const Value& then = member(member(member(record, "dataset"), "splits"), split.name);
   const std::string trained = text_of(member(then, "hash"));
   if (!trained.empty() && trained != split.hash()) return "another dataset than the run's";
-  const std::string other = differing_content(member(then, "content"), content, loaded.config, dataset, split);
+  Value before = member(then, "content");
+  if (!loaded.config.image.graph && !has_oracle) before.erase("detections");
+  if (!loaded.config.text.graph && !has_oracle) before.erase("triples");
+  const std::string other = differing_content(before, content, loaded.config, dataset, split);
   return other.empty() ? "" : fmt::format("other {} than the run's", other);
 }
 
@@ -156,13 +153,20 @@ void check_scores_path(const fs::path& scores, const std::string& split, const f
 
 /// Keeps a run's own evaluation in its folder.
 /// @param record  gets the name of the file with the ranks
+/// @throws Error, or InputError where the run's record is damaged: nothing is written then
 void keep(const RunFolder& folder, const SavedRanks& ranks, Value& record) {
   const std::string name = ranks_file_name(ranks.split);
+  Value kept;
+  if (fs::exists(folder.record())) {
+    kept = read_json(folder.record());
+    const Value& evaluations = member(kept, "evaluations");
+    if (!kept.is_object() || !(evaluations.is_null() || evaluations.is_object()))
+      throw InputError(fmt::format("{}: is no record of a run", folder.record().string()));
+  }
   // The ranks first: a record never names a file that is not there.
   write_ranks(folder.path() / name, ranks);
   record["ranks"] = Value(name);
-  if (!fs::exists(folder.record())) return;
-  Value kept = read_json(folder.record());
+  if (kept.is_null()) return;
   kept["evaluations"][ranks.split] = record;
   write_atomically(folder.record(), to_json(kept) + "\n");
 }
@@ -205,7 +209,8 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   const std::vector<AbilityRow> oracle =
       abilities ? oracle_rows(abilities->pairs, split, dataset.triples) : std::vector<AbilityRow>();
   Value content = content_record(config, dataset, split);
-  const std::string not_own = is_run ? why_not_own(options, folder, loaded, dataset, split, content) : "";
+  const std::string not_own =
+      is_run ? why_not_own(options, folder, loaded, dataset, split, !oracle.empty(), content) : "";
   check_scores_path(options.scores, split.name, is_run && not_own.empty() ? folder.path() : fs::path());
   const FeatureCache cache = open_cache(config, report);
 
@@ -317,9 +322,7 @@ EvalResult evaluate_run(const EvalOptions& options, const RunReport& report) {
   }
   try {
     keep(folder, ranks, record);
-  } catch (const InputError&) {
-    throw;
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     out.unkept = fmt::format("{}; the result is printed, and not kept in the run's folder", error.what());
   }
   return out;

@@ -30,7 +30,13 @@ void append(const std::filesystem::path& file, const std::string& text) {
 
 }  // namespace
 
-bool RunFolder::started() const { return std::filesystem::exists(config()); }
+bool RunFolder::started() const { return fs::exists(config()); }
+
+bool RunFolder::saved() const {
+  for (const fs::path& file : {last(), best(), metrics(), record(), bad_batch()})
+    if (fs::exists(file)) return true;
+  return false;
+}
 
 void RunFolder::append_log(const std::string& line, std::time_t at) const {
   append(log(), fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(at), line));
@@ -38,8 +44,10 @@ void RunFolder::append_log(const std::string& line, std::time_t at) const {
 
 void RunFolder::append_metrics(const Value& line) const { append(metrics(), to_json(line, -1) + "\n"); }
 
+int64_t RunFolder::epochs() const { return fs::exists(metrics()) ? std::ssize(read_lines(metrics())) : 0; }
+
 void RunFolder::keep_metrics_until(int64_t epoch) const {
-  if (!std::filesystem::exists(metrics())) return;
+  if (!fs::exists(metrics())) return;
   std::string kept;
   for (const std::string& line : read_lines(metrics())) {
     try {
@@ -90,16 +98,9 @@ void RunClaim::take_lock() {
   }
 }
 
-bool RunClaim::saved() const {
-  for (const fs::path& file :
-       {folder_.last(), folder_.best(), folder_.metrics(), folder_.record(), folder_.bad_batch()})
-    if (fs::exists(file)) return true;
-  return false;
-}
-
 void RunClaim::take_back() {
   std::error_code ignored;  // what cannot be removed was told by the error that ended the run
-  const bool removes = !started_before_ && !saved();
+  const bool removes = !started_before_ && !folder_.saved();
   if (removes)
     for (const fs::path& path : made_files_) fs::remove_all(path, ignored);
   lock_.remove();

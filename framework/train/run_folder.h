@@ -33,10 +33,14 @@ class RunFolder {
   std::filesystem::path lock() const { return folder_ / "lock"; }
 
   bool started() const;
+  /// Whether it holds a state, results or curves of a training.
+  bool saved() const;
   /// Appends a line to log.txt, with the time of day in front.
   void append_log(const std::string& line, std::time_t at = std::time(nullptr)) const;
   /// Appends one line of JSON to metrics.jsonl.
   void append_metrics(const Value& line) const;
+  /// How many epochs metrics.jsonl tells of.
+  int64_t epochs() const;
   /// Keeps the lines of metrics.jsonl up to this epoch: what a resumed run has not repeated.
   void keep_metrics_until(int64_t epoch) const;
   /// Removes what trainings and evaluations saved, so that one that begins anew has nothing of another beside it. The
@@ -69,7 +73,6 @@ class RunClaim {
 
  private:
   void take_lock();
-  bool saved() const;
 
   RunFolder folder_;
   FileLock lock_;

@@ -104,13 +104,13 @@ namespace {
 
 /// @param records  of hashes of files (ContentHashes)
 Value content_record(const std::filesystem::path& records, const Config& config, const Dataset& dataset,
-                     const Split& split) {
+                     const Split& split, const std::atomic<bool>* stop) {
   std::vector<std::filesystem::path> images, detections;
   for (const ImageRecord& image : split.images) {
     images.push_back(image.file);
     detections.push_back(image.detections);
   }
-  ContentHashes known(records, static_cast<int>(config.train.workers));
+  ContentHashes known(records, static_cast<int>(config.train.workers), stop);
   const auto of_files = [&](const std::vector<std::filesystem::path>& files) {
     Hasher all;
     for (const std::string& hash : known.of_files(files)) all.add(std::string_view(hash));
@@ -142,14 +142,14 @@ std::string first_difference(const Value& before, const Value& now) {
 
 }  // namespace
 
-Value content_record(const Config& config, const Dataset& dataset, const Split& split) {
-  return content_record(ContentHashes::records_in(config.cache), config, dataset, split);
+Value content_record(const Config& config, const Dataset& dataset, const Split& split, const std::atomic<bool>* stop) {
+  return content_record(ContentHashes::records_in(config.cache), config, dataset, split, stop);
 }
 
 std::string differing_content(const Value& before, Value& now, const Config& config, const Dataset& dataset,
                               const Split& split) {
   if (first_difference(before, now).empty()) return "";
-  now = content_record({}, config, dataset, split);
+  now = content_record({}, config, dataset, split, nullptr);
   return first_difference(before, now);
 }
 

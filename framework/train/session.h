@@ -38,7 +38,9 @@ Value dataset_record(const Dataset& dataset);
 
 /// What Split::hash leaves out: {"images": hash, "detections": hash, "triples": hash} of the contents of a split's
 /// images and detection files, and of the triples of its captions. Hashes of files are remembered in the cache.
-Value content_record(const Config& config, const Dataset& dataset, const Split& split);
+/// @param stop  ends it with an Error where it is set while files are read
+Value content_record(const Config& config, const Dataset& dataset, const Split& split,
+                     const std::atomic<bool>* stop = nullptr);
 
 /// The first member of `before` that the split does not have now, for people ("images"); empty where there is none, or
 /// where `before` lacks them, as what earlier versions wrote. Before it says so it reads the files again: what the

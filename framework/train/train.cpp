@@ -149,6 +149,11 @@ class Trainer {
     resume_ = resume;
   }
 
+  /// A training that is refused or interrupted while it is prepared waits for no file to be read.
+  ~Trainer() { given_up_ = true; }
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
   TrainResult run() {
     if (!ranks_.alone()) share_work();
     set_up_torch(config_);
@@ -254,7 +259,7 @@ class Trainer {
       content_made_ = std::async(std::launch::async, [this] {
         Value made = Value::object();
         for (const Split* split : {&dataset_.train, &dataset_.val})
-          made[split->name] = content_record(config_, dataset_, *split);
+          made[split->name] = content_record(config_, dataset_, *split, &given_up_);
         return made;
       });
       // Only the first checkpoint wants to know: a hundred thousand files are read while the model is made. Where the
@@ -263,7 +268,7 @@ class Trainer {
       return;
     }
     for (const Split* split : {&dataset_.train, &dataset_.val}) {
-      Value now = content_record(config_, dataset_, *split);
+      Value now = content_record(config_, dataset_, *split, report_.stop);
       Value before = member(member(checkpoint->facts, "content"), split->name);
       if (!config_.image.graph) before.erase("detections");
       if (!config_.text.graph) before.erase("triples");
@@ -677,11 +682,16 @@ class Trainer {
       record["environment"]["processes"] = ranks_.size();
       record["environment"]["backend"] = Value(ranks_.backend());
     }
-    // Resuming a finished run changes nothing: what was evaluated on these weights stays.
+    // Resuming a finished run changes nothing: what was evaluated on these weights stays, beside the data it was
+    // evaluated on, which may have been exchanged since.
     if (fs::exists(folder_.record())) {
       const Value before = read_json(folder_.record());
       const Value* evaluations = before.find("evaluations");
-      if (evaluations && member(before, "weights") == record.at("weights")) record["evaluations"] = *evaluations;
+      if (evaluations && member(before, "weights") == record.at("weights")) {
+        record["evaluations"] = *evaluations;
+        if (const Value& then = member(member(before, "dataset"), "splits"); then.is_object())
+          record["dataset"]["splits"] = then;
+      }
     }
     write_atomically(folder_.record(), to_json(record) + "\n");
     report_.line(fmt::format("best epoch {}: validation mR {:.2f}; run folder {}", progress_.best_epoch, progress_.best,
@@ -701,8 +711,9 @@ class Trainer {
   std::mutex log_mutex_;
   Dataset dataset_;
   std::string data_hash_;
-  Value content_;                    // by split, of rank 0
-  std::future<Value> content_made_;  // it, until content() wants it; reads the config and the dataset above
+  Value content_;                      // by split, of rank 0
+  std::atomic<bool> given_up_{false};  // ends what makes it
+  std::future<Value> content_made_;    // it, until content() wants it; reads the config and the dataset above
   std::optional<FeatureCache> cache_;
   std::unique_ptr<RetrievalModel> model_;
   std::unique_ptr<SplitInputs> train_, val_;
@@ -731,17 +742,29 @@ void check_same_config(const RunFolder& folder, const Value& now) {
 /// Refuses a folder that holds another run, and writes the config where none is to be replaced.
 /// @return whether one is
 bool open_folder(const RunFolder& folder, const TrainOptions& options, const Config& config) {
+  if (options.overwrite && (folder.started() || folder.saved())) {
+    require_writable(folder.config());
+    return true;
+  }
   if (folder.started()) {
-    if (options.overwrite) {
-      require_writable(folder.config());
-      return true;
-    }
     if (!options.resume)
       throw InputError(
           fmt::format("{}: holds a run already; --resume continues it, --overwrite starts again, --out DIR puts the "
                       "new one elsewhere",
                       folder.path().string()));
+    // A training that was killed before its first state begins anew; one whose state was taken away would lose what it
+    // saved.
+    if (!fs::exists(folder.last()) && (fs::exists(folder.record()) || folder.epochs() > 1))
+      throw InputError(
+          fmt::format("{}: does not exist, and without its state the run cannot go on; put the file back, or start "
+                      "again with --overwrite. orbweaver eval needs best.safetensors alone",
+                      folder.last().string()));
     check_same_config(folder, config.resolved);
+  } else if (folder.saved()) {
+    throw InputError(
+        fmt::format("{}: does not exist, but its folder holds files of a run; put the file back, start again with "
+                    "--overwrite, or choose another folder with --out",
+                    folder.config().string()));
   }
   write_atomically(folder.config(), to_json(config.resolved) + "\n");
   return false;

@@ -90,6 +90,23 @@ TEST_F(DamagedRuns, ADamagedConfigOfARunIsRefused) {
   expect_refused({"train", copy.string(), "--resume"}, config);
 }
 
+TEST_F(DamagedRuns, ADamagedRecordCostsNoEvaluationItsResult) {
+  const fs::path copy = copy_of_finished(), record = copy / "record.json";
+  const std::string whole = read_file(record);
+  for (const std::string& damaged : {whole.substr(0, whole.size() / 2), std::string("[]"), std::string("3"),
+                                     std::string(R"({"evaluations": []})")}) {
+    put_bytes(record, damaged);
+    Command command = run({"eval", copy.string()});
+    EXPECT_EQ(command.wait(), 1) << command.err();
+    EXPECT_NE(command.out().find("identity"), std::string::npos) << command.out();
+    EXPECT_NE(command.err().find(record.string() + ": "), std::string::npos) << command.err();
+    EXPECT_NE(command.err().find("the result is printed, and not kept in the run's folder"), std::string::npos)
+        << command.err();
+    EXPECT_EQ(read_file(record), damaged);
+    EXPECT_FALSE(fs::exists(copy / "ranks.test.safetensors"));
+  }
+}
+
 TEST_F(DamagedRuns, ADamagedScoresFileIsRefused) {
   const fs::path scores = folder_ / "scores.npy";
   Command eval = run({"eval", finished().string(), "--scores", scores.string(), "--no-rerank"});

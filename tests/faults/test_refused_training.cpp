@@ -56,6 +56,59 @@ TEST_F(RefusedTraining, LeavesARunThatSavedAState) {
   EXPECT_EQ(contents(run), before);
 }
 
+TEST_F(RefusedTraining, ThatCannotGoOnLosesNothingThatWasSaved) {
+  const fs::path run = folder_ / "run";
+  fs::copy(whole_run(), run, fs::copy_options::recursive);
+  // Finished, and archived without its state.
+  fs::remove(run / "last.safetensors");
+  std::map<std::string, std::string> before = contents(run);
+  EXPECT_EQ(status_of(train(run, {"--resume"})), 2);
+  EXPECT_TRUE(err_.starts_with("orbweaver: " + (run / "last.safetensors").string() +
+                               ": does not exist, and without its state the run cannot go on;"))
+      << err_;
+  EXPECT_EQ(contents(run), before);
+  // Not finished, but some epochs old.
+  fs::remove(run / "record.json");
+  before = contents(run);
+  EXPECT_EQ(status_of(train(run, {"--resume"})), 2);
+  EXPECT_EQ(contents(run), before);
+  // Without its config it is a run all the same.
+  fs::remove(run / "config.json");
+  before = contents(run);
+  for (const std::vector<std::string>& how : {std::vector<std::string>{}, {"--resume"}}) {
+    EXPECT_EQ(status_of(train(run, how)), 2);
+    EXPECT_TRUE(err_.starts_with("orbweaver: " + (run / "config.json").string() +
+                                 ": does not exist, but its folder holds files of a run;"))
+        << err_;
+    EXPECT_EQ(contents(run), before);
+  }
+  ASSERT_EQ(status_of(train(run, {"--overwrite"})), 0) << err_;
+  expect_same_training(run, whole_run());
+}
+
+TEST_F(RefusedTraining, OfAFinishedRunOnOtherTestImagesLeavesWhatItsEvaluationsAreOf) {
+  const fs::path data = folder_ / "data", run = folder_ / "run";
+  fs::copy(shared_ / "data", data, fs::copy_options::recursive);
+  const std::vector<std::string> words =
+      train(run, {"--set", "dataset.root=" + data.string(), "--set", "train.epochs=1"});
+  ASSERT_EQ(status_of(words), 0) << err_;
+  ASSERT_EQ(status_of({"eval", run.string()}), 0) << err_;
+  // Two images of the test split change places.
+  const std::vector<std::string> names = read_lines(data / "test_filename.txt");
+  const fs::path one = data / "images" / names.at(0), other = data / "images" / names.at(1);
+  const std::string first = read_file(one), second = read_file(other);
+  write_text(one, second);
+  write_text(other, first);
+  const auto record = [&] { return read_json(run / "record.json"); };
+  const Value before = record();
+  ASSERT_EQ(status_of({"train", run.string(), "--resume"}), 0) << err_;
+  EXPECT_EQ(record().at("dataset").at("splits"), before.at("dataset").at("splits"));
+  EXPECT_EQ(record().at("evaluations"), before.at("evaluations"));
+  EXPECT_EQ(status_of({"eval", run.string()}), 0);
+  EXPECT_NE(err_.find("evaluated with other images than the run's"), std::string::npos) << err_;
+  EXPECT_EQ(record().at("evaluations"), before.at("evaluations"));
+}
+
 TEST_F(RefusedTraining, ThatWasToReplaceARunLeavesIt) {
   const fs::path broken = folder_ / "broken", run = folder_ / "run";
   fs::copy(shared_ / "data", broken, fs::copy_options::recursive);

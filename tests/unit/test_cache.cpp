@@ -574,6 +574,8 @@ TEST_F(Cache, HashesOfFilesAreRememberedWhileTheFilesStayAsTheyAre) {
   fs::last_write_time(a, time);
   EXPECT_EQ(hash()[0], hash_text("bbbb"));
   EXPECT_THROW(ContentHashes({}).of_files({temporary_.path() / "missing"}), InputError);
+  const std::atomic<bool> stop = true;
+  EXPECT_THROW(ContentHashes({}, 2, &stop).of_files({a}), Error);
 }
 
 TEST_F(Cache, APathCountsByNameContentAndWhatAComponentReadsBesideIt) {
