@@ -280,8 +280,9 @@ class Listening {
       const std::string said = last_line_with(printed_, {""});
       step.reason = "the process that checks it did not start" + (said.empty() ? "" : ": " + said);
       step.mend = "look whether orbweaver plugins list works";
-    } else if (const std::string report =
-                   last_line_with(printed_, {"ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:"});
+    } else if (const std::string report = last_line_with(
+                   printed_, {"ERROR: AddressSanitizer", "ERROR: ThreadSanitizer", "ERROR: UndefinedBehaviorSanitizer",
+                              "WARNING: ThreadSanitizer", "runtime error:"});
                !report.empty()) {
       step.reason = fmt::format("a sanitizer stopped it{}: {}", during(step), report);
       step.mend = "its whole report names the line: orbweaver plugins check-worker FILE";
