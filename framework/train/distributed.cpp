@@ -482,8 +482,11 @@ RankGroup::RankGroup(const RankPlace& place, const RankOptions& options)
 /// After a failure a thread of the process group may wait for a rank that is no more, and its destructor for the
 /// thread; the process ends in a moment.
 void RankGroup::abandon() {
+  if (!connection_) return;
+  static std::mutex mutex;
   static std::vector<Connection*>& kept = *new std::vector<Connection*>;  // reachable: no leak to a leak checker
-  if (connection_) kept.push_back(connection_.release());
+  const std::lock_guard guard(mutex);
+  kept.push_back(connection_.release());
 }
 
 RankGroup::~RankGroup() { abandon(); }

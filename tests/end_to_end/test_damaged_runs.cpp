@@ -99,7 +99,7 @@ TEST_F(DamagedRuns, ADamagedRecordCostsNoEvaluationItsResult) {
     Command command = run({"eval", copy.string()});
     EXPECT_EQ(command.wait(), 1) << command.err();
     EXPECT_NE(command.out().find("identity"), std::string::npos) << command.out();
-    EXPECT_NE(command.err().find(record.string() + ": "), std::string::npos) << command.err();
+    EXPECT_NE(command.err().find(record.string() + ":"), std::string::npos) << command.err();
     EXPECT_NE(command.err().find("the result is printed, and not kept in the run's folder"), std::string::npos)
         << command.err();
     EXPECT_EQ(read_file(record), damaged);
