@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
@@ -41,6 +42,7 @@ int first_stderr = STDERR_FILENO;
 
 /// Ends the process by the signal, as the shell that waits for it expects, after one line.
 extern "C" void say_and_end(int signal) {
+  const int error = errno;  // of what it interrupts, which goes on until the handler has returned
   // Nothing else is allowed in a handler: the text is put together without memory or streams.
   const char* const texts[] = {isatty(first_stderr) ? "\n" : "", "orbweaver: interrupted by ",
                                signal == SIGINT ? "SIGINT" : "SIGTERM", "; the same command starts again\n"};
@@ -48,6 +50,7 @@ extern "C" void say_and_end(int signal) {
     if (write(first_stderr, text, std::strlen(text)) < 0) break;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
+  errno = error;
 }
 
 /// What runs in the background of a script ignores Ctrl-C, and goes on to.
