@@ -76,7 +76,9 @@ TEST_P(Interrupt, BeforeTheFirstStepOfATrainingLeavesNoRunBehind) {
     Command command(train(run, {"--set", "cache="}), folder_);
     ASSERT_TRUE(command.wait_until([&] { return fs::exists(run / "config.json"); })) << command.err();
     command.send(GetParam());
-    EXPECT_EQ(command.wait(), 1) << command.err();
+    const int status = command.wait();
+    if (status == 0) continue;  // it had ended; ThreadSanitizer keeps a signal back while its thread computes
+    EXPECT_EQ(status, 1) << command.err();
     if (last_line(command) != "orbweaver: interrupted before the first step; there was nothing to save") continue;
     ++before_first;
     EXPECT_FALSE(fs::exists(run));
