@@ -11,20 +11,23 @@
 
 namespace {
 
+/// Beginning and end are places of their own: a thread that begins late must not seem to come after one that has ended.
 struct Region {
   void (*body)(void*);
   void* data;
+  char begin, barrier, end;
 };
 
 thread_local Region* current = nullptr;
 
 void run(void* argument) {
-  __tsan_acquire(argument);
+  Region* const region = static_cast<Region*>(argument);
+  __tsan_acquire(&region->begin);
   Region* const outer = current;
-  current = static_cast<Region*>(argument);
-  current->body(current->data);
+  current = region;
+  region->body(region->data);
   current = outer;
-  __tsan_release(argument);
+  __tsan_release(&region->end);
 }
 
 [[maybe_unused]] const bool opencv_has_one_thread = [] {
@@ -40,15 +43,15 @@ extern "C" __attribute__((visibility("default"))) void GOMP_parallel(void (*body
                                                                      unsigned flags) {
   using Function = void (*)(void (*)(void*), void*, unsigned, unsigned);
   static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "GOMP_parallel"));
-  Region region{body, data};
-  __tsan_release(&region);
+  Region region{body, data, 0, 0, 0};
+  __tsan_release(&region.begin);
   next(run, &region, threads, flags);
-  __tsan_acquire(&region);
+  __tsan_acquire(&region.end);
 }
 
 extern "C" __attribute__((visibility("default"))) void GOMP_barrier() {
   static const auto next = reinterpret_cast<void (*)()>(dlsym(RTLD_NEXT, "GOMP_barrier"));
-  if (current) __tsan_release(current);
+  if (current) __tsan_release(&current->barrier);
   next();
-  if (current) __tsan_acquire(current);
+  if (current) __tsan_acquire(&current->barrier);
 }
