@@ -241,6 +241,11 @@ TEST(Erg, TakesBytesBeyondAsciiAsLetters) {
 }
 
 TEST(Erg, ReadsAVeryLongTextInLinearTime) {
+#ifdef __SANITIZE_THREAD__
+  constexpr double seconds = 30;  // it takes ten times as long
+#else
+  constexpr double seconds = 5;
+#endif
   std::string text, list, chain, ofs, words, adjectives;
   for (int i = 0; i < 20000; ++i) {
     text += "two planes are parked near a terminal" + std::to_string(i) + " in the airport. ";
@@ -255,7 +260,7 @@ TEST(Erg, ReadsAVeryLongTextInLinearTime) {
     const Graph graph = build(caption);
     EXPECT_LE(graph.size(), 20);
     // Generous, for sanitizers: quadratic time would be minutes.
-    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 30.0) << caption.substr(0, 20);
+    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, seconds) << caption.substr(0, 20);
   }
 }
 
