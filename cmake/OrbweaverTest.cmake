@@ -1,3 +1,6 @@
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-munroll-only-small-loops ORBWEAVER_UNROLLS_SMALL_LOOPS)
+
 # orbweaver_add_test(NAME SOURCES ... [LIBRARIES ...] [TORCH])
 #
 # One GoogleTest executable is one ctest entry: starting a process linked to LibTorch costs half a second, so tests are
@@ -23,6 +26,10 @@ function(orbweaver_add_test name)
     # The precompiled header is made with -fPIC; an executable's own -fPIE would make the compiler ignore it.
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${name} PRIVATE -fPIC)
+    if(ORBWEAVER_UNROLLS_SMALL_LOOPS)
+      # GCC from 13 on x86: the header, made with -O3, has two settings that -O1 leaves off and that have to agree.
+      target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:-munroll-only-small-loops;-mvzeroupper>")
+    endif()
     target_precompile_headers(${name} REUSE_FROM orbweaver_torch_pch)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
