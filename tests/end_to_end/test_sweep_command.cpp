@@ -361,8 +361,16 @@ TEST_F(SweepCommand, InterruptSavesTheRunsAndTheSameCommandGoesOn) {
   command.send(SIGINT);
   EXPECT_EQ(command.wait(), 1);
   EXPECT_NE(command.err().find("the same command goes on"), std::string::npos) << command.err();
+  const auto seconds = [&] { return read_json(out / "runs/plain-s1/outcome.json").at("seconds").as_double(); };
+  const double seconds_until_then = seconds();
+  EXPECT_GT(seconds_until_then, 0);
+  const auto start = std::chrono::steady_clock::now();
   Command rest(arguments, folder_);
   ASSERT_EQ(rest.wait(), 0) << rest.err();
+  // Both processes' time, each once.
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_GE(seconds(), seconds_until_then);
+  EXPECT_LT(seconds(), seconds_until_then + took.count());
   EXPECT_EQ(hash_file(out / "runs/plain-s1/best.safetensors"),
             hash_file(undisturbed() / "runs/plain-s1/best.safetensors"));
 }
