@@ -335,7 +335,7 @@ void SplitInputs::tokenize() {
     bool new_text = new_tokens;
     if (by_text) {
       const auto [entry, added] = known_texts.emplace(text, text_count());
-      if (new_tokens && !added)
+      if (!added && text_tokens_[static_cast<size_t>(entry->second)] != tokens)
         contract_violation(encoder.ref(), "tokenize", "other ids for a text that it was given before",
                            "the same ids for the same text");
       place = entry->second;

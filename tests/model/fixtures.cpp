@@ -3,6 +3,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "orbweaver/graph_builder.h"
@@ -69,11 +70,13 @@ class LengthEncoder final : public TextEncoder {
   };
   struct Params {
     bool poison = false;
+    bool forgets = false;
     std::string note;
     std::vector<std::filesystem::path> lists;
     Table table;
     static void describe(ParamSpec<Params>& p) {
       p.field("poison", &Params::poison, "Return NaN");
+      p.field("forgets", &Params::forgets, "Give a text other ids when it comes again");
       p.field("note", &Params::note, "File for the sizes of batches");
       p.field("lists", &Params::lists, "Not read");
       p.field("table", &Params::table, "Not read");
@@ -87,6 +90,7 @@ class LengthEncoder final : public TextEncoder {
     std::vector<int64_t> ids;
     for (std::string word; words >> word;) ids.push_back(1 + static_cast<int64_t>(word.size()));
     if (ids.empty()) ids.push_back(1);
+    if (params_.forgets && !seen_.insert(text).second) ++ids[0];
     return ids;
   }
   Representation forward(const TokenBatch& tokens) override {
@@ -99,6 +103,7 @@ class LengthEncoder final : public TextEncoder {
 
  private:
   Params params_;
+  mutable std::set<std::string> seen_;
   torch::nn::Linear linear_;
 };
 

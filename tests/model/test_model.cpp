@@ -192,6 +192,16 @@ TEST_F(Graphs, AnEmptyGraphGivesAFiniteEmbedding) {
   EXPECT_TRUE(at::isfinite(encoded.images.embedding).all().item<bool>());
 }
 
+TEST_F(Graphs, ATextThatIsGivenOtherIdsThanBeforeIsABreachOfTheContractEvenWhereAnotherTextHasThem) {
+  write_text(folder_.path() / "data/train_caps.txt", "red\nblue\nred\na\nb\nc\nd\ne\n");
+  std::vector<std::string> settings = with_graphs;
+  Fitted(load(settings), "train");
+  settings.push_back("model.text.encoder.forgets=true");
+  const std::string text = message_of([&] { Fitted(load(settings), "train"); });
+  EXPECT_NE(text.find("/model/text/encoder"), std::string::npos) << text;
+  EXPECT_NE(text.find("other ids for a text that it was given before"), std::string::npos) << text;
+}
+
 TEST_F(Graphs, SynonymsShareAnIdAndUnseenNamesAreUnknown) {
   Vocabulary vocabulary(Synonyms{{"airplane", "plane"}, {"aircraft", "plane"}});
   vocabulary.fit({{"ship", 2}, {"airplane", 2}, {"plane", 1}});
