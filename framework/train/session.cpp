@@ -147,9 +147,9 @@ Value content_record(const Config& config, const Dataset& dataset, const Split& 
 }
 
 std::string differing_content(const Value& before, Value& now, const Config& config, const Dataset& dataset,
-                              const Split& split) {
+                              const Split& split, const std::atomic<bool>* stop) {
   if (first_difference(before, now).empty()) return "";
-  now = content_record({}, config, dataset, split, nullptr);
+  now = content_record({}, config, dataset, split, stop);
   return first_difference(before, now);
 }
 

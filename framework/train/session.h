@@ -45,8 +45,9 @@ Value content_record(const Config& config, const Dataset& dataset, const Split& 
 /// The first member of `before` that the split does not have now, for people ("images"); empty where there is none, or
 /// where `before` lacks them, as what earlier versions wrote. Before it says so it reads the files again: what the
 /// cache remembers of them may be damaged.
-/// @param now  replaced by what was read
+/// @param now   replaced by what was read
+/// @param stop  as of content_record()
 std::string differing_content(const Value& before, Value& now, const Config& config, const Dataset& dataset,
-                              const Split& split);
+                              const Split& split, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace orbweaver

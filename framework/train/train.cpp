@@ -264,7 +264,10 @@ class Trainer {
       });
       // Only the first checkpoint wants to know: a hundred thousand files are read while the model is made. Where the
       // cache is asked for graphs or features it wants the same hashes at once, and finds them remembered.
-      if (config_.image.graph || config_.image.encoder->freeze) content();
+      if (config_.image.graph || config_.image.encoder->freeze) {
+        while (content_made_.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) report_.stop_point();
+        content();
+      }
       return;
     }
     for (const Split* split : {&dataset_.train, &dataset_.val}) {
@@ -272,7 +275,7 @@ class Trainer {
       Value before = member(member(checkpoint->facts, "content"), split->name);
       if (!config_.image.graph) before.erase("detections");
       if (!config_.text.graph) before.erase("triples");
-      const std::string other = differing_content(before, now, config_, dataset_, *split);
+      const std::string other = differing_content(before, now, config_, dataset_, *split, report_.stop);
       if (!other.empty())
         throw InputError(
             fmt::format("{}: was trained on other {} than {} holds now (split {}); start a new run with --overwrite",
@@ -682,15 +685,16 @@ class Trainer {
       record["environment"]["processes"] = ranks_.size();
       record["environment"]["backend"] = Value(ranks_.backend());
     }
-    // Resuming a finished run changes nothing: what was evaluated on these weights stays, beside the data it was
-    // evaluated on, which may have been exchanged since.
+    // Resuming a finished run changes nothing: what was evaluated on these weights stays, beside the split it was
+    // evaluated on, whose data may have been exchanged since.
     if (fs::exists(folder_.record())) {
       const Value before = read_json(folder_.record());
-      const Value* evaluations = before.find("evaluations");
-      if (evaluations && member(before, "weights") == record.at("weights")) {
-        record["evaluations"] = *evaluations;
-        if (const Value& then = member(member(before, "dataset"), "splits"); then.is_object())
-          record["dataset"]["splits"] = then;
+      const Value& evaluations = member(before, "evaluations");
+      if (evaluations.is_object() && member(before, "weights") == record.at("weights")) {
+        record["evaluations"] = evaluations;
+        for (const auto& [split, evaluation] : evaluations.as_object())
+          if (const Value& then = member(member(member(before, "dataset"), "splits"), split); then.is_object())
+            record["dataset"]["splits"][split] = then;
       }
     }
     write_atomically(folder_.record(), to_json(record) + "\n");

@@ -92,16 +92,25 @@ TEST_F(RefusedTraining, OfAFinishedRunOnOtherTestImagesLeavesWhatItsEvaluationsA
   const std::vector<std::string> words =
       train(run, {"--set", "dataset.root=" + data.string(), "--set", "train.epochs=1"});
   ASSERT_EQ(status_of(words), 0) << err_;
-  ASSERT_EQ(status_of({"eval", run.string()}), 0) << err_;
+  ASSERT_EQ(status_of({"eval", run.string(), "--split", "val"}), 0) << err_;
   // Two images of the test split change places.
-  const std::vector<std::string> names = read_lines(data / "test_filename.txt");
-  const fs::path one = data / "images" / names.front(), other = data / "images" / names.back();
-  const std::string first = read_file(one), second = read_file(other);
-  ASSERT_NE(first, second);
-  write_text(one, second);
-  write_text(other, first);
+  const auto exchange = [&] {
+    const std::vector<std::string> names = read_lines(data / "test_filename.txt");
+    const fs::path one = data / "images" / names.front(), other = data / "images" / names.back();
+    const std::string first = read_file(one), second = read_file(other);
+    ASSERT_NE(first, second);
+    write_text(one, second);
+    write_text(other, first);
+  };
+  // Nothing was evaluated on that split: the run goes by what is there now.
+  exchange();
+  ASSERT_EQ(status_of({"train", run.string(), "--resume"}), 0) << err_;
+  ASSERT_EQ(status_of({"eval", run.string()}), 0) << err_;
+  EXPECT_EQ(err_.find("evaluated with other images than the run's"), std::string::npos) << err_;
   const auto record = [&] { return read_json(run / "record.json"); };
   const Value before = record();
+  EXPECT_TRUE(before.at("evaluations").find("test"));
+  exchange();
   ASSERT_EQ(status_of({"train", run.string(), "--resume"}), 0) << err_;
   EXPECT_EQ(record().at("dataset").at("splits"), before.at("dataset").at("splits"));
   EXPECT_EQ(record().at("evaluations"), before.at("evaluations"));
