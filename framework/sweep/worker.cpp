@@ -88,10 +88,10 @@ class Worker {
 
  private:
   bool work() {
+    trained_before_ = folder_.trained(outcome_.training);
     const Changes now = changes();
     refuse(now.training);
     refuse(now.evaluation);
-    trained_before_ = folder_.trained(outcome_.training);
     if (!trained_before_ && !adopt() && !train_as_planned()) return false;
     write_config();
     std::vector<EvaluationRow> rows = evaluate_it();
