@@ -30,7 +30,7 @@ int64_t milliseconds_now() {
 /// The first signal asks to stop, a later one ends the process. timeout(1) sends its signal twice at once, to the
 /// process and to its group: that is one.
 extern "C" void ask_to_stop(int signal) {
-  constexpr int64_t at_once = 200;
+  constexpr int64_t at_once = 500;
   if (!stop_asked) asked_at = milliseconds_now();
   if (!stop_asked.exchange(true) || milliseconds_now() - asked_at <= at_once) return;
   std::signal(signal, SIG_DFL);
