@@ -27,8 +27,9 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
 
 /// Removes a temporary file of write_atomically whose writer was killed; leaves one that is being written, which its
 /// writer holds locked.
-/// @param old  whether its age alone shows that nobody writes to it any more: it goes where the file system has no
-/// locks
+/// @param old  whether its age shows that nobody writes to it any more: it goes where the file system has no locks.
+///             Where the clock of such a file system is off by more than that age, a write may fail for it, and is
+///             told.
 /// @return     whether it was removed
 bool remove_leftover(const std::filesystem::path& temporary, bool old = false);
 
