@@ -186,7 +186,7 @@ std::optional<bool> related(const Things& ones, const std::string& relation, con
 // ---- words
 
 /// Synonyms by the label that they stand for.
-std::string label_of(std::string noun) {
+std::string label_of(const std::string& noun) {
   static const std::map<std::string, std::string, std::less<>> synonyms = {{"airplane", "plane"},
                                                                            {"aircraft", "plane"},
                                                                            {"boat", "ship"},
