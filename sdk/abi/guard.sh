@@ -48,7 +48,7 @@ major=$(header_number MAJOR) minor=$(header_number MINOR)
 rm -rf "$work"
 mkdir -p "$work"
 "$compiler" -std=c++20 -E -I"$sdk/include" -I"$sdk" -isystem "$sdk/abi/libtorch" "$sdk/abi/$name.cpp" |
-  sed -E "s|^(# [0-9]+ )\"[^\"]*/orbweaver/[^\"]*\"|\1\"$name.h\"|" >"$work/$name.ii"
+  sed -E "s|^(# [0-9]+ )\"[^\"]*/include/orbweaver/[^\"]*\"|\1\"$name.h\"|" >"$work/$name.ii"
 "$compiler" -std=c++20 -g -O0 -w -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -femit-class-debug-always \
   -femit-struct-debug-baseonly -x c++-cpp-output -c "$work/$name.ii" -o "$work/$name.o"
 parts=("$work/$name.o")
