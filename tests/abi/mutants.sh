@@ -56,6 +56,15 @@ for library in orbweaver_sdk orbweaver_sdk_torch; do
   cp "$work/sdk/abi/$library.abi" "$work/base/abi/"
 done
 
+# The record is the same where the checkout's own folder has the name of the headers' one.
+mkdir "$work/orbweaver"
+cp -r "$work/base" "$work/orbweaver/sdk"
+record=abi/orbweaver_sdk_torch.abi
+text=$(bash "$sdk/abi/guard.sh" renew orbweaver_sdk_torch "$work/orbweaver/sdk" "$work/out" "${objects[@]}" 2>&1) ||
+  fail "$text"
+without_path() { sed "s| path='[^']*'||" "$1/$record"; }
+diff <(without_path "$work/base") <(without_path "$work/orbweaver/sdk") >&2 || fail "another record in a folder called orbweaver"
+
 # --- what a minor is for -----------------------------------------------------------------------------------------------
 
 fresh
